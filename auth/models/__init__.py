@@ -1,0 +1,5 @@
+from auth.models.group import GroupMembership, UserGroup
+from auth.models.robot import Robot, RobotPermission
+from auth.models.user import ADMIN_ID, ANONYMOUS_ID, User
+
+__all__ = ["ADMIN_ID", "ANONYMOUS_ID", "GroupMembership", "Robot", "RobotPermission", "User", "UserGroup"]

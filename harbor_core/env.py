@@ -1,0 +1,130 @@
+"""Typed readers for environment variables.
+
+Every reader also accepts ``<NAME>_FILE``, the path of a file that holds the value (container secrets). A value that
+cannot be used raises :class:`ConfigError` with one sentence that names the variable, so that a wrong setting stops
+the start instead of surfacing later.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+
+class ConfigError(Exception):
+    """A setting has a value that cannot be used; the message is meant for the operator."""
+
+
+def env_str(name: str, default: str = "") -> str:
+    value = os.environ.get(name)
+    path = os.environ.get(f"{name}_FILE")
+    if value is not None and value != "" and path:
+        raise ConfigError(f"{name} and {name}_FILE are both set; keep one of them.")
+    if path:
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"{name}_FILE: cannot read {path}: {exc}.") from exc
+    return value if value not in (None, "") else default
+
+
+def env_bool(name: str, default: bool = False) -> bool:
+    value = env_str(name).strip().lower()
+    if not value:
+        return default
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    raise ConfigError(f"{name} must be true or false, not {value!r}.")
+
+
+def env_int(name: str, default: int, *, low: int | None = None, high: int | None = None) -> int:
+    value = env_str(name).strip()
+    if not value:
+        return default
+    try:
+        number = int(value)
+    except ValueError:
+        raise ConfigError(f"{name} must be a whole number, not {value!r}.") from None
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise ConfigError(f"{name} must lie between {low} and {high}, not {number}.")
+    return number
+
+
+def env_list(name: str) -> list[str]:
+    return [item.strip() for item in env_str(name).split(",") if item.strip()]
+
+
+def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = env_str(name, default).strip()
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+def env_url(name: str, default: str = "", check: Callable[[str], str] | None = None) -> str:
+    value = env_str(name, default).strip()
+    if not value:
+        return ""
+    return (check or public_url)(value if name in os.environ or f"{name}_FILE" in os.environ else default)
+
+
+def public_url(value: str) -> str:
+    """``http(s)://host[:port]`` without path, query or trailing slash. Raises ConfigError."""
+    parts = urlsplit(value)
+    try:
+        port_ok = parts.port is None or 0 < parts.port < 65536
+    except ValueError:
+        port_ok = False
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not port_ok
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
+        raise ConfigError(f"{value!r} is not a public URL of the form http(s)://host[:port].")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def database_config(url: str) -> dict[str, Any]:
+    """Django's DATABASES entry for ``sqlite:///path`` or ``postgres://user:password@host:port/name?option=value``."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = unquote(parts.path)
+        if path.startswith("//"):
+            path = path[1:]
+        if not path or path == "/":
+            raise ConfigError("HARBOR_DATABASE_URL: sqlite needs a path, as in sqlite:///var/lib/harbor/harbor.db.")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            # One writer at a time, taken at BEGIN: a deferred transaction that turns writer late fails instead of waiting.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
+            },
+            "CONN_MAX_AGE": None,
+        }
+    if parts.scheme in ("postgres", "postgresql"):
+        options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        name = unquote(parts.path.lstrip("/"))
+        if not name:
+            raise ConfigError("HARBOR_DATABASE_URL: the database name is missing after the host.")
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": name,
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(options.pop("host", "") or parts.hostname or ""),
+            "PORT": str(parts.port or options.pop("port", "")),
+            "OPTIONS": {"application_name": "harbor", "connect_timeout": 5} | {k: unquote(v) for k, v in options.items()},
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+        }
+    raise ConfigError(f"HARBOR_DATABASE_URL must start with sqlite:// or postgres://, not {parts.scheme!r}.")

@@ -1,0 +1,86 @@
+"""Middleware of both chains (settings.MIDDLEWARE, settings.LEAN_MIDDLEWARE)."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware, get_token
+
+from harbor_core.lib import logs
+from harbor_core.lib.errors import error_body
+
+Handler = Callable[[HttpRequest], HttpResponse]
+_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+CSRF_RESPONSE_HEADER = "X-Harbor-CSRF-Token"
+_CSRF_EXEMPT_WITHOUT_SESSION = ("/api/", "/service/")
+
+
+def request_id(get_response: Handler) -> Handler:
+    """Echo a client's X-Request-Id, or make one; log lines carry it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        identifier = given if _SANE_ID.fullmatch(given) else str(uuid.uuid4())
+        token = logs.request_id.set(identifier)
+        try:
+            response = get_response(request)
+        finally:
+            logs.request_id.reset(token)
+        response["X-Request-Id"] = identifier
+        return response
+
+    return middleware
+
+
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def security_headers(get_response: Handler) -> Handler:
+    """What browsers need to be told; nothing is loaded from anywhere else and nothing runs inline."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", _CSP)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("X-Frame-Options", "DENY")
+        response.headers.setdefault("Referrer-Policy", "same-origin")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        if settings.EXTERNAL_URL.startswith("https://"):
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        return response
+
+    return middleware
+
+
+class CsrfMiddleware(CsrfViewMiddleware):
+    """Django's CSRF check with the contract's scope: API calls are checked only when they carry a session cookie
+    (a browser would send it by itself); ``/c/*`` and the portal always. Answers carry the masked token in a header, so
+    that an API client with a session can read it and retry."""
+
+    def process_view(self, request, callback, callback_args, callback_kwargs):  # noqa: ANN001, ANN201
+        exempt = request.path.startswith(_CSRF_EXEMPT_WITHOUT_SESSION)
+        if exempt and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        return super().process_view(request, callback, callback_args, callback_kwargs)
+
+    def process_response(self, request, response):  # noqa: ANN001, ANN201
+        if request.path.startswith(("/api/", "/c/")):
+            response[CSRF_RESPONSE_HEADER] = get_token(request)
+        return super().process_response(request, response)
+
+    def _check_referer(self, request):  # noqa: ANN001, ANN202
+        """API clients send no Referer; the masked token and the SameSite=Strict cookie carry the proof."""
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    message = "CSRF token not found in request" if "missing" in reason.lower() else "CSRF token invalid"
+    if request.path.startswith(("/api/", "/c/", "/service/")):
+        return HttpResponse(error_body("FORBIDDEN", message), status=403, content_type="application/json; charset=utf-8")
+    from portal.views.errors import csrf_page
+
+    return csrf_page(request, message)

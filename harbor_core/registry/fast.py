@@ -1,0 +1,1 @@
+def answer(environ, start_response): return None

@@ -1,0 +1,209 @@
+"""The only settings file. Everything an operator may set is read from the environment (docs/configuration.md)."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from harbor_core.env import (
+    ConfigError,
+    database_config,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_str,
+    public_url,
+)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "v2.15.0"  # the contract level clients ask for; the product's own version follows it in systeminfo
+
+try:
+    # ------------------------------------------------------------------ where things are
+    DATA_DIR = Path(env_str("HARBOR_DATA_DIR", str(BASE_DIR / "var"))).resolve()
+    RUN_DIR = Path(env_str("HARBOR_RUN_DIR", str(DATA_DIR / "run")))
+    PORT = env_int("HARBOR_PORT", 8080, low=1, high=65535)
+    EXTERNAL_URL = public_url(env_str("HARBOR_EXTERNAL_URL", f"http://localhost:{PORT}"))
+    # Full URLs under which clients may reach us; scheme and port come from the matching entry, never from a header.
+    PUBLIC_URLS = [EXTERNAL_URL, *(public_url(url) for url in env_list("HARBOR_PUBLIC_URLS"))]
+    TRUSTED_PROXIES = env_list("HARBOR_TRUSTED_PROXIES")
+    CA_FILE = env_str("HARBOR_CA_FILE")
+    LOG_LEVEL = env_choice(
+        "HARBOR_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")
+    ).upper()
+
+    # ------------------------------------------------------------------ secrets and keys
+    SECRET_KEY = env_str("HARBOR_SECRET_KEY")
+    REGISTRY_HTTP_SECRET = env_str("HARBOR_REGISTRY_HTTP_SECRET")
+    KEY_DIR = Path(env_str("HARBOR_KEY_DIR", str(DATA_DIR / "keys")))
+    ADMIN_PASSWORD = env_str("HARBOR_ADMIN_PASSWORD", "Harbor12345")
+    ADMIN_PASSWORD_IS_DEFAULT = not env_str("HARBOR_ADMIN_PASSWORD")
+
+    # ------------------------------------------------------------------ backing services
+    DATABASES = {"default": database_config(env_str("HARBOR_DATABASE_URL", f"sqlite:///{DATA_DIR}/harbor.db"))}
+    REDIS_URL = env_str("HARBOR_REDIS_URL", f"unix://{RUN_DIR}/redis.sock")
+    REGISTRY_URL = env_str("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock")
+
+    # ------------------------------------------------------------------ storage (the registry's own driver options)
+    STORAGE_DRIVER = env_choice(
+        "HARBOR_STORAGE_DRIVER", "filesystem", ("filesystem", "s3", "gcs", "azure", "swift", "oss")
+    )
+    STORAGE_FILESYSTEM_ROOT = env_str("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY", str(DATA_DIR / "registry"))
+    STORAGE_REDIRECT = env_bool("HARBOR_STORAGE_REDIRECT", STORAGE_DRIVER != "filesystem")
+    GATEWAY_SERVES_BLOBS = env_bool("HARBOR_GATEWAY_SERVES_BLOBS", STORAGE_DRIVER == "filesystem")
+
+    # ------------------------------------------------------------------ limits
+    MANIFEST_MAX_BYTES = 4 * 1024 * 1024
+    AUTHZ_CACHE_SECONDS = env_int("HARBOR_AUTHZ_CACHE_SECONDS", 30, low=0, high=30)
+    ACCESS_CACHE_SECONDS = env_int("HARBOR_ACCESS_CACHE_SECONDS", 15, low=0, high=30)
+    UPLOAD_GRANT_HOURS = env_int("HARBOR_UPLOAD_GRANT_HOURS", 24, low=1, high=168)
+    # A blob that a client was told exists is kept this long even if nothing names it (never below the upload grant).
+    GC_WINDOW_HOURS = env_int("HARBOR_GC_WINDOW_HOURS", 24, low=1, high=8760)
+    LOW_SPACE_BYTES = env_int("HARBOR_LOW_SPACE_BYTES", 512 * 1024 * 1024, low=0)
+except ConfigError as exc:
+    raise ImproperlyConfigured(str(exc)) from exc
+
+TOKEN_ISSUER = "harbor-token-issuer"
+TOKEN_SERVICE = "harbor-registry"
+
+# ---------------------------------------------------------------------- Django
+DEBUG = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
+ROOT_URLCONF = "harbor_core.urls"
+WSGI_APPLICATION = "harbor_core.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "harbor_auth.User"
+ALLOWED_HOSTS = ["*"]  # hosts are matched against PUBLIC_URLS where they decide something (harbor_core.lib.public)
+APPEND_SLASH = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_htmx",
+    "lucide",
+    "harbor_core.apps.HarborCoreConfig",
+    "auth.apps.HarborAuthConfig",
+    "projects.apps.ProjectsConfig",
+    "replication.apps.ReplicationConfig",
+    "jobservice.apps.JobserviceConfig",
+    "portal.apps.PortalConfig",
+]
+
+# The registry front and the token service run on a shorter chain: see harbor_core.wsgi.
+LEAN_MIDDLEWARE = ["harbor_core.middleware.request_id"]
+LEAN_PREFIXES = ("/v2/", "/service/", "/_authz/", "/_denied")
+MIDDLEWARE = [
+    "harbor_core.middleware.request_id",
+    "harbor_core.middleware.security_headers",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "harbor_core.middleware.CsrfMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.portal",
+            ],
+            "builtins": ["portal.templatetags.portal"],
+        },
+    }
+]
+
+# ---------------------------------------------------------------------- sessions, cookies, CSRF (Harbor's names)
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_NAME = "sid"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = EXTERNAL_URL.startswith("https://")
+SESSION_COOKIE_AGE = 60 * 60
+SESSION_SAVE_EVERY_REQUEST = False
+CSRF_COOKIE_NAME = "_gorilla_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SECURE = EXTERNAL_URL.startswith("https://")
+CSRF_HEADER_NAME = "HTTP_X_HARBOR_CSRF_TOKEN"
+CSRF_TRUSTED_ORIGINS = PUBLIC_URLS
+CSRF_FAILURE_VIEW = "harbor_core.middleware.csrf_failure"
+LANGUAGE_COOKIE_NAME = "harbor_lang"
+
+AUTHENTICATION_BACKENDS = ["auth.backends.local.LocalBackend"]
+PASSWORD_HASHERS = [
+    "auth.hashers.OwaspArgon2Hasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+
+# ---------------------------------------------------------------------- cache, jobs
+CACHES = {
+    "default": {
+        "BACKEND": "harbor_core.lib.cache.TolerantRedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "harbor",
+    }
+}
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
+
+# ---------------------------------------------------------------------- REST
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["auth.authentication.ActorAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["harbor_core.api.base.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["harbor_core.api.base.JSONParser"],
+    "EXCEPTION_HANDLER": "harbor_core.api.exceptions.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# ---------------------------------------------------------------------- static files, served by the gateway
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env_str("HARBOR_STATIC_ROOT", str(DATA_DIR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "harbor_core.lib.logs.RequestIdFilter"}},
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["request_id"]}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "ERROR"},
+        "botocore": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+    },
+}
+
+if not SECRET_KEY:
+    secret_file = DATA_DIR / "secrets" / "secret_key"
+    SECRET_KEY = secret_file.read_text(encoding="ascii").strip() if secret_file.exists() else ""
+if not SECRET_KEY and os.environ.get("HARBOR_BUILD") == "1":
+    SECRET_KEY = "collectstatic-and-migration-writing-need-a-value-but-no-secret"

@@ -1,0 +1,11 @@
+"""One route table per surface: /v2, /api, tokens and sign-in, the gateway's internal questions, the portal."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("v2/", include("harbor_core.registry.urls")),
+    path("_authz/", include("harbor_core.registry.gateway_urls")),
+    path("", include("auth.urls")),
+    path("api/", include("harbor_core.api.urls")),
+    path("", include("portal.urls")),
+]

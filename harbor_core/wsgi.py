@@ -1,0 +1,39 @@
+"""WSGI entry point: one application in front of three chains.
+
+* pulls of manifests take the fast path (harbor_core.registry.fast) when it can answer;
+* ``/v2``, the token service and the gateway's questions run on Django with LEAN_MIDDLEWARE;
+* everything else runs on the full chain.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harbor_core.settings")
+
+import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.test.utils import override_settings
+
+django.setup(set_prefix=False)
+
+from harbor_core.registry import fast  # noqa: E402 - needs the app registry
+
+
+class _Handler(WSGIHandler):
+    def __init__(self, middleware: list[str]) -> None:
+        with override_settings(MIDDLEWARE=middleware):
+            super().__init__()
+
+
+_full = _Handler(settings.MIDDLEWARE)
+_lean = _Handler(settings.LEAN_MIDDLEWARE)
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    if not path.startswith(settings.LEAN_PREFIXES) and path != "/v2":
+        return _full(environ, start_response)
+    answer = fast.answer(environ, start_response)
+    return answer if answer is not None else _lean(environ, start_response)

@@ -1,0 +1,202 @@
+"""The only permission door: what may this actor do in this project, and which projects may it see.
+
+The REST API, the portal, the token service and ``/v2`` all ask here. Rules that are data live in auth.rbac.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from auth import rbac
+from auth.actor import Actor, Credential, Kind
+from auth.models import RobotPermission
+from harbor_core.lib.errors import HarborError
+from harbor_core.lib.ttl import TTLCache
+from projects.models import Member, Project
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAccess:
+    """What one actor may do in one project, as of now."""
+
+    project_id: int
+    project_name: str
+    public: bool
+    proxy: bool
+    created_at: float  # epoch seconds
+    roles: frozenset[int]
+    permissions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    name: str
+    is_sysadmin: bool
+
+
+_decisions: TTLCache[ProjectAccess] = TTLCache(20_000)
+_subjects: TTLCache[_Subject] = TTLCache(20_000)
+
+_PROJECT_SQL = """
+    SELECT p.id, p.public, p.registry_id, p.creation_time, m.role
+    FROM harbor_projects_project p
+    LEFT JOIN harbor_projects_member m ON m.project_id = p.id AND (
+        m.user_id = %s OR m.group_id IN (SELECT group_id FROM harbor_auth_groupmembership WHERE user_id = %s))
+    WHERE p.name = %s AND NOT p.deleted
+"""
+_GRANTS_SQL = """
+    SELECT resource, action FROM harbor_auth_robotpermission
+    WHERE robot_id = %s AND kind = 'project' AND (project_id = %s OR project_id IS NULL)
+"""
+
+
+def _epoch(value: datetime | str) -> float:
+    if isinstance(value, str):  # SQLite through a raw cursor
+        value = datetime.fromisoformat(value)
+    return (value if value.tzinfo else value.replace(tzinfo=timezone.get_default_timezone())).timestamp()
+
+
+def project_access(actor: Actor, project_name: str) -> ProjectAccess | None:
+    """Read now from the database; None when the project does not exist. One query, two for a robot."""
+    user_id = actor.user_id or 0
+    with connection.cursor() as cursor:
+        cursor.execute(_PROJECT_SQL, [user_id, user_id, project_name])
+        rows = cursor.fetchall()
+        if not rows:
+            return None
+        project_id, public, registry_id, created, _ = rows[0]
+        roles = frozenset(row[4] for row in rows if row[4] is not None)
+        permissions = rbac.permissions_of(set(roles), public=bool(public), sysadmin=actor.is_sysadmin)
+        if actor.is_robot:
+            cursor.execute(_GRANTS_SQL, [actor.id, project_id])
+            permissions |= {f"{resource}:{action}" for resource, action in cursor.fetchall()}
+    if actor.credential is Credential.INTERNAL:
+        permissions = rbac.ALL_PROJECT_PERMISSIONS
+    return ProjectAccess(
+        project_id, project_name, bool(public), registry_id is not None, _epoch(created), roles, permissions
+    )
+
+
+def recent_project_access(actor: Actor, project_name: str, permission: str) -> ProjectAccess | None:
+    """As :func:`project_access`, at most ACCESS_CACHE_SECONDS old. Only a yes is taken from the cache: a right that
+    was just given counts at once, one that was taken away is gone within those seconds."""
+    key = (actor.key, actor.is_sysadmin, project_name)
+    access = _decisions.get(key)
+    if access is None or permission not in access.permissions:
+        access = project_access(actor, project_name)
+        if access is not None:
+            _decisions.put(key, access, settings.ACCESS_CACHE_SECONDS)
+    return access
+
+
+def actor_of_key(key: str) -> Actor | None:
+    """The actor behind a token's subject, if it is still enabled (at most ACCESS_CACHE_SECONDS old)."""
+    if key == "a":
+        return Actor(Kind.ANONYMOUS, 0, "anonymous", False, Credential.BEARER)
+    kind, _, number = key.partition(":")
+    if kind not in (Kind.USER, Kind.ROBOT) or not number.isdigit():
+        return None
+    subject = _subjects.get(key)
+    if subject is None:
+        subject = _read_subject(Kind(kind), int(number))
+        if subject is None:
+            return None
+        _subjects.put(key, subject, settings.ACCESS_CACHE_SECONDS)
+    return Actor(Kind(kind), int(number), subject.name, subject.is_sysadmin, Credential.BEARER)
+
+
+def _read_subject(kind: Kind, number: int) -> _Subject | None:
+    with connection.cursor() as cursor:
+        if kind is Kind.USER:
+            cursor.execute(
+                "SELECT username, sysadmin_flag FROM harbor_auth_user WHERE id = %s AND NOT deleted", [number]
+            )
+        else:
+            cursor.execute(
+                "SELECT name, %s FROM harbor_auth_robot WHERE id = %s AND NOT disabled"
+                " AND (expires_at IS NULL OR expires_at > %s)",
+                [False, number, timezone.now()],
+            )
+        row = cursor.fetchone()
+    return _Subject(row[0], bool(row[1])) if row else None
+
+
+def forget() -> None:
+    """Drop this process's cached decisions (after a change made here, and in tests)."""
+    _decisions.clear()
+    _subjects.clear()
+
+
+def can(actor: Actor, permission: str, project: Project | None = None) -> bool:
+    """May the actor do this in the project, or on the system when no project is given?"""
+    known = rbac.ALL_SYSTEM_PERMISSIONS if project is None else rbac.ALL_PROJECT_PERMISSIONS
+    if permission not in known:
+        raise ValueError(f"unknown permission {permission!r}")
+    if project is not None:
+        if project.deleted:
+            return False
+        access = project_access(actor, project.name)
+        return access is not None and permission in access.permissions
+    if actor.is_sysadmin or actor.credential is Credential.INTERNAL:
+        return True
+    if not actor.is_robot:
+        return False
+    resource, action = permission.split(":")
+    return RobotPermission.objects.filter(
+        robot_id=actor.id, kind=RobotPermission.Kind.SYSTEM, resource=resource, action=action
+    ).exists()
+
+
+def require(actor: Actor, permission: str, project: Project | None = None) -> None:
+    """Raise UNAUTHORIZED for anonymous, FORBIDDEN for anyone else, unless the actor may."""
+    if not can(actor, permission, project):
+        raise refusal(actor, permission)
+
+
+def refusal(actor: Actor, permission: str) -> HarborError:
+    if not actor.is_authenticated:
+        return HarborError("UNAUTHORIZED", "authentication is required for this operation")
+    return HarborError("FORBIDDEN", f"{actor.name} is not allowed to {permission.replace(':', ' ')}")
+
+
+def find_project(reference: str | int, *, by_name: bool = False) -> Project | None:
+    """By name, or by id when the reference is all digits and ``by_name`` is off (X-Is-Resource-Name)."""
+    text = str(reference)
+    live = Project.objects.select_related("owner").filter(deleted=False)
+    if text.isascii() and text.isdigit() and not by_name:
+        return live.filter(pk=int(text)).first() if len(text) < 19 else None
+    return live.filter(name=text).first()
+
+
+def get_project(actor: Actor, reference: str | int, permission: str, *, by_name: bool = False) -> Project:
+    """The project if the actor may do this in it (REST rules).
+
+    Raises UNAUTHORIZED for anonymous, FORBIDDEN for an account without the right, also when the project does not
+    exist; NOT_FOUND only for those who may know: system administrators.
+    """
+    project = find_project(reference, by_name=by_name)
+    if project is not None and can(actor, permission, project):
+        return project
+    if project is None and (actor.is_sysadmin or actor.credential is Credential.INTERNAL):
+        raise HarborError("NOT_FOUND", f"project {reference} not found")
+    raise refusal(actor, permission)
+
+
+def visible_projects(actor: Actor) -> QuerySet[Project]:
+    """Projects the actor may see: all for administrators, else public ones and those it has a role or grant in."""
+    projects = Project.objects.filter(deleted=False)
+    if actor.is_sysadmin or actor.credential is Credential.INTERNAL:
+        return projects
+    if actor.is_robot:
+        grants = RobotPermission.objects.filter(robot_id=actor.id, kind=RobotPermission.Kind.PROJECT)
+        if grants.filter(project__isnull=True).exists():
+            return projects
+        return projects.filter(Q(public=True) | Q(pk__in=grants.values("project_id")))
+    if not actor.is_authenticated:
+        return projects.filter(public=True)
+    member = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
+    return projects.filter(Q(public=True) | Q(pk__in=member.values("project_id")))

@@ -1,0 +1,174 @@
+"""Blobs between client and storage: upload sessions and their grants, commits, mounts, and touching what a client was
+told exists."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from auth.actor import Actor
+from harbor_core import registry_client
+from harbor_core.lib import storage
+from harbor_core.lib.errors import HarborError
+from projects.access import ProjectAccess
+from projects.models import ArtifactBlob, Blob, RepositoryBlob, Upload
+from projects.services import quota
+
+_TOUCH_BLOB = """
+    INSERT INTO harbor_projects_blob (digest, size, state, touched_at) VALUES (%s, NULL, 'live', %s)
+    ON CONFLICT (digest) DO UPDATE SET touched_at = excluded.touched_at
+    RETURNING id, state
+"""
+_TOUCH_LINK = """
+    INSERT INTO harbor_projects_repositoryblob (repository_name, blob_id, touched_at) VALUES (%s, %s, %s)
+    ON CONFLICT (repository_name, blob_id) DO UPDATE SET touched_at = excluded.touched_at
+"""
+
+
+def find(repository: str, digest: str) -> Blob | None:
+    """The blob if it is linked into the repository and not being deleted."""
+    return Blob.objects.filter(digest=digest, state=Blob.State.LIVE, links__repository_name=repository).first()
+
+
+def touch(repository: str, digest: str) -> Blob | None:
+    """As :func:`find`, and remember that a client is being told so. Writes only when the stored time is older than a
+    quarter of the collection window."""
+    link = (
+        RepositoryBlob.objects.filter(repository_name=repository, blob__digest=digest, blob__state=Blob.State.LIVE)
+        .select_related("blob")
+        .first()
+    )
+    if link is None:
+        return None
+    now = timezone.now()
+    if min(link.touched_at, link.blob.touched_at) < now - timedelta(hours=settings.GC_WINDOW_HOURS) / 4:
+        with transaction.atomic():
+            # Conditional: if a collector took the blob meanwhile, nothing is updated and the client uploads again.
+            if not Blob.objects.filter(pk=link.blob_id, state=Blob.State.LIVE).update(touched_at=now):
+                return None
+            RepositoryBlob.objects.filter(pk=link.pk).update(touched_at=now)
+    return link.blob
+
+
+def lease(repository: str, digest: str) -> None:
+    """Record blob and repository before the bytes can exist there. Raises SERVICE_UNAVAILABLE while a collector is
+    deleting the same digest (the client retries)."""
+    now = timezone.now()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_TOUCH_BLOB, [digest, now])
+        blob_id, state = cursor.fetchone()
+        if state == Blob.State.DELETING:
+            raise HarborError(
+                "SERVICE_UNAVAILABLE", "the blob is being collected, retry", headers={"Retry-After": "2"}
+            )
+        cursor.execute(_TOUCH_LINK, [repository, blob_id, now])
+
+
+def start_upload(actor: Actor, project: ProjectAccess, repository: str) -> tuple[str, str]:
+    """Open a session at the registry and remember its grant. Returns (upload id, Location path with query).
+
+    Raises DENIED when the project is full, SERVICE_UNAVAILABLE.
+    """
+    quota.check_room(project.project_id, 0)
+    answer = registry_client.start_upload(repository)
+    return _grant(actor, project, repository, answer)
+
+
+def _grant(actor: Actor, project: ProjectAccess, repository: str, answer: registry_client.Answer) -> tuple[str, str]:
+    upload, location = answer.headers.get("docker-upload-uuid", ""), answer.headers.get("location", "")
+    if answer.status != 202 or not upload or not location:
+        raise HarborError("SERVICE_UNAVAILABLE", f"the storage registry answered {answer.status} to a new upload")
+    now = timezone.now()
+    Upload.objects.create(
+        id=upload,
+        project_id=project.project_id,
+        repository_name=repository,
+        subject=actor.key,
+        granted_until=now + timedelta(hours=settings.UPLOAD_GRANT_HOURS),
+        last_activity=now,
+    )
+    return upload, location
+
+
+def mount(
+    actor: Actor, project: ProjectAccess, repository: str, digest: str, source: str
+) -> tuple[str, str] | None:
+    """Link a blob of another repository into this one; the caller has checked that the actor may pull there.
+
+    Returns None when mounted, else (upload id, Location) of a session to upload into. Raises DENIED over quota.
+    """
+    blob = touch(source, digest)
+    size = storage.linked_sizes(source, [digest])[digest] if blob else None
+    if size is None:
+        return start_upload(actor, project, repository)
+    quota.check_room(project.project_id, size)
+    lease(repository, digest)
+    answer = registry_client.mount(repository, digest, source)
+    if answer.status == 201:
+        return None
+    return _grant(actor, project, repository, answer)
+
+
+def upload_of(upload: str, repository: str) -> Upload:
+    """The session of this repository. Raises BLOB_UPLOAD_UNKNOWN."""
+    row = Upload.objects.filter(pk=upload, repository_name=repository).first()
+    if row is None:
+        raise HarborError("BLOB_UPLOAD_UNKNOWN", detail=upload)
+    return row
+
+
+def note_progress(upload: Upload, received: int | None) -> None:
+    """A chunk is on its way: ``received`` bytes in all when it has arrived, None when its length is not known.
+
+    Raises DENIED (and drops the session) when the project cannot hold that much.
+    """
+    if received is not None:
+        try:
+            quota.check_room(upload.project_id, received, besides=str(upload.pk))
+        except HarborError:
+            cancel(upload)
+            raise
+    now = timezone.now()
+    changes: dict[str, object] = {"last_activity": now}
+    if received is not None:
+        changes["reserved"] = received
+    Upload.objects.filter(pk=upload.pk).update(**changes)
+
+
+def commit(upload: Upload, digest: str, received: int | None) -> None:
+    """The client finishes the upload: record what will exist before the registry makes it exist."""
+    note_progress(upload, received)
+    lease(upload.repository_name, digest)
+    Upload.objects.filter(pk=upload.pk).update(digest=digest)
+
+
+def cancel(upload: Upload) -> None:
+    """Forget the session and remove what it holds in storage."""
+    storage.delete_upload(upload.repository_name, str(upload.pk))
+    upload.delete()
+
+
+def delete(repository: str, digest: str) -> None:
+    """Remove the blob from the repository (its link; the bytes are left to garbage collection).
+
+    Raises BLOB_UNKNOWN, or DENIED while an artifact of the repository names it.
+    """
+    with transaction.atomic():
+        blob = Blob.objects.select_for_update().filter(digest=digest, links__repository_name=repository).first()
+        if blob is None:
+            raise HarborError("BLOB_UNKNOWN", detail=digest)
+        if ArtifactBlob.objects.filter(blob=blob, artifact__repository__name=repository).exists():
+            raise HarborError("DENIED", "the blob is named by a manifest of this repository; delete that first")
+        storage.delete(storage.layer_link(repository, digest))
+        RepositoryBlob.objects.filter(repository_name=repository, blob=blob).delete()
+
+
+def sweep_uploads(idle_hours: int) -> int:
+    """Cancel sessions without activity for so long. Returns how many."""
+    limit = timezone.now() - timedelta(hours=idle_hours)
+    swept = 0
+    for upload in Upload.objects.filter(last_activity__lt=limit).order_by("last_activity")[:1000]:
+        cancel(upload)
+        swept += 1
+    return swept

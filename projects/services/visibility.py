@@ -1,0 +1,25 @@
+"""Keep ``Artifact.listed``: tagged, or neither child of an index nor an accessory."""
+
+from collections.abc import Iterable
+
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models.fields import BooleanField
+
+from projects.models import Accessory, Artifact, ArtifactReference, Tag
+
+
+def refresh(artifact_ids: Iterable[int]) -> None:
+    """Recompute the flag of these artifacts; one statement."""
+    ids = list(artifact_ids)
+    if not ids:
+        return
+    tagged = Exists(Tag.objects.filter(artifact=OuterRef("pk")))
+    child = Exists(ArtifactReference.objects.filter(child=OuterRef("pk")))
+    accessory = Exists(Accessory.objects.filter(artifact=OuterRef("pk")))
+    Artifact.objects.filter(pk__in=ids).update(
+        listed=Case(
+            When(Q(tagged) | ~(Q(child) | Q(accessory)), then=Value(True)),
+            default=Value(False),
+            output_field=BooleanField(),
+        )
+    )
