@@ -1,0 +1,5 @@
+import sys
+
+from harbor_core.standalone.supervisor import main
+
+sys.exit(main())
