@@ -29,6 +29,10 @@ class Grant:
     def expired(self) -> bool:
         return time.time() > self.expires_at + LEEWAY_SECONDS
 
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self.expires_at - time.time())
+
 
 def verify(token: str) -> Grant | None:
     """The grant of a token with a valid signature, expired or not; None for anything else."""

@@ -3,8 +3,8 @@
 from django.urls import include, path
 
 urlpatterns = [
-    path("v2/", include("harbor_core.registry.urls")),
-    path("_authz/", include("harbor_core.registry.gateway_urls")),
+    path("", include("harbor_core.registry.urls")),
+    path("", include("harbor_core.registry.gateway_urls")),
     path("", include("auth.urls")),
     path("api/", include("harbor_core.api.urls")),
     path("", include("portal.urls")),

@@ -1,1 +1,69 @@
-def answer(environ, start_response): return None
+"""The hot routes as a plain WSGI callable in front of Django: manifest GET and HEAD, and the gateway's blob question.
+
+Django's request, middleware and resolver would cost several times what the answer costs.
+"""
+
+import http
+import logging
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+
+from harbor_core.lib import logs, names
+from harbor_core.lib.errors import HarborError
+from harbor_core.registry import gateway, pull
+from harbor_core.registry.base import API_VERSION, HOSTILE_PATH, JSON, unavailable
+from harbor_core.registry.pull import Reply
+
+logger = logging.getLogger(__name__)
+_MANIFEST = re.compile(rf"/v2/({names.REPOSITORY})/manifests/([^/]{{1,512}})")
+_LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
+    """The response, or None when the route is not one of these."""
+    path = environ["PATH_INFO"]
+    if path == "/_authz/blob":
+        reply = _run(environ, lambda: gateway.blob(environ))
+    elif environ["REQUEST_METHOD"] in ("GET", "HEAD") and (match := _MANIFEST.fullmatch(path)):
+        repository, reference = match.groups()
+        if len(repository) > names.REPOSITORY_MAX or HOSTILE_PATH.search(environ.get("RAW_URI", "").partition("?")[0]):
+            return None
+        reply = _run(environ, lambda: pull.manifest(environ, repository, reference))
+    else:
+        return None
+    headers = [*API_VERSION.items(), *reply.headers.items()]
+    start_response(_LINES[reply.status], headers)
+    return [reply.body] if reply.body and environ["REQUEST_METHOD"] != "HEAD" else []
+
+
+def _run(environ: dict[str, Any], handler: Callable[[], Reply]) -> Reply:
+    identifier = environ.get("HTTP_X_REQUEST_ID") or str(uuid.uuid4())
+    token = logs.request_id.set(identifier)
+    try:
+        try:
+            reply = handler()
+        except (OperationalError, InterfaceError):
+            connection.close()  # the kept connection may have gone stale: these routes only read, so ask once more
+            reply = handler()
+    except HarborError as error:
+        reply = _render(error)
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        reply = _render(unavailable(error))
+    except Exception:
+        logger.exception("unexpected error in %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        reply = _render(HarborError("UNKNOWN"))
+    finally:
+        logs.request_id.reset(token)
+    reply.headers["X-Request-Id"] = identifier
+    return reply
+
+
+def _render(error: HarborError) -> Reply:
+    body = error.body()
+    return Reply(error.status, body, {"Content-Type": JSON, "Content-Length": str(len(body))} | error.headers)

@@ -25,6 +25,9 @@ DEFAULTS: dict[str, Any] = {
     "quota_per_project_enable": True,
     "storage_per_project": -1,
     "banner_message": "",
+    "pull_count_update_disable": False,
+    "pull_time_update_disable": False,
+    "pull_audit_log_disable": False,
 }
 _cache: TTLCache[dict[str, Any]] = TTLCache(1)
 

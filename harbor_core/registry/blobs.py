@@ -1,0 +1,55 @@
+"""Blobs as core sees them (end-2, end-10): what the gateway did not find on its volume, and deletes."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from auth.keys import registry_token
+from harbor_core.lib import names, storage
+from harbor_core.lib.errors import HarborError
+from harbor_core.registry.authorize import authorize
+from harbor_core.registry.base import refuse_writes
+from projects.services import blobs
+
+PRESIGNED_SECONDS = 1200
+
+
+def _digest(digest: str) -> str:
+    if not names.is_digest(digest):
+        raise HarborError("DIGEST_INVALID", "digest must be sha256: and 64 hexadecimal digits", detail=digest[:200])
+    return digest
+
+
+def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
+    """GET and HEAD. The database is asked first; storage has the last word (a volume may lag behind, or be S3)."""
+    authorize(request.META, name, "pull")
+    _digest(digest)
+    head = request.method == "HEAD"
+    blob = blobs.touch(name, digest) if head else blobs.find(name, digest)
+    size = storage.linked_sizes(name, [digest])[digest] if blob is not None else None
+    if size is None:
+        raise HarborError("BLOB_UNKNOWN", detail=digest)
+    response = HttpResponse(content_type="application/octet-stream")
+    response["Docker-Content-Digest"] = digest
+    response["ETag"] = f'"{digest}"'
+    response["Cache-Control"] = "max-age=31536000"
+    response["Accept-Ranges"] = "bytes"
+    if head:
+        response["Content-Length"] = str(size)
+        return response
+    url = storage.backend().presigned_url(storage.blob_path(digest), PRESIGNED_SECONDS)
+    if settings.STORAGE_REDIRECT and url:
+        response.status_code = 307
+        response["Location"] = url
+        response["Cache-Control"] = "no-store"  # the URL expires
+        return response
+    response["X-Accel-Redirect"] = f"/_registry/v2/{name}/blobs/{digest}"
+    response["X-Registry-Token"] = registry_token((name, ("pull",)))
+    return response
+
+
+def delete(request: HttpRequest, name: str, digest: str) -> HttpResponse:
+    """202: the repository no longer has the blob. DENIED while a manifest of the repository names it."""
+    authorize(request.META, name, "delete")
+    refuse_writes()
+    blobs.delete(name, _digest(digest))
+    return HttpResponse(status=202)

@@ -1,0 +1,131 @@
+"""The gateway's questions. It asks before it moves a byte: 204 is yes, 403 is no.
+
+nginx's auth_request understands nothing else, so a refusal carries its true status, headers and body in
+``X-Harbor-Denied``; the gateway brings it back to ``/_denied``, which renders it. Repository, digest and upload id are
+the gateway's captures in ``X-Harbor-*`` headers, never the raw request line.
+"""
+
+import base64
+import json
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.views.decorators.csrf import csrf_exempt
+
+from auth.keys import registry_token
+from harbor_core import registry_client
+from harbor_core.lib import names, storage
+from harbor_core.lib.errors import HarborError
+from harbor_core.registry.authorize import authorize
+from harbor_core.registry.base import JSON, refuse_writes, render, single
+from harbor_core.registry.pull import Reply
+from projects.models import Upload
+from projects.services import blobs
+
+
+def _denied(error: HarborError) -> str:
+    text = json.dumps(
+        {"status": error.status, "code": error.code, "message": error.message, "headers": error.headers, "detail": error.detail}
+    )
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def blob(environ: dict[str, Any]) -> Reply:
+    """May the client GET or HEAD this blob? A HEAD also touches it, so that it is not collected under the client.
+
+    ``X-Accel-Expires`` says how many seconds the gateway may remember a yes: tokens only, and never past their end.
+    """
+    repository, digest = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_DIGEST"]
+    try:
+        caller = authorize(environ, repository, "pull")
+        if environ["HTTP_X_HARBOR_METHOD"] == "HEAD" and blobs.touch(repository, digest) is None:
+            raise HarborError("BLOB_UNKNOWN", detail=digest)
+    except HarborError as error:
+        return Reply(403, headers={"X-Harbor-Denied": _denied(error), "X-Accel-Expires": "0", "Content-Length": "0"})
+    seconds = int(min(settings.AUTHZ_CACHE_SECONDS, caller.token_seconds))
+    return Reply(204, headers={"X-Accel-Expires": str(seconds)})
+
+
+@csrf_exempt
+def upload(request: HttpRequest) -> HttpResponse:
+    """May the client PATCH or PUT this upload session? Yes comes with a narrow registry token and the exact query the
+    registry shall see."""
+    try:
+        args = _upload(request.META)
+    except HarborError as error:
+        return HttpResponse(status=403, headers={"X-Harbor-Denied": _denied(error)})
+    repository = request.META["HTTP_X_HARBOR_REPOSITORY"]
+    token = registry_token((repository, ("pull", "push")))
+    return HttpResponse(status=204, headers={"X-Registry-Token": token, "X-Registry-Query": args})
+
+
+def _upload(environ: dict[str, Any]) -> str:
+    repository, identifier = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_UPLOAD"]
+    row = Upload.objects.filter(pk=identifier, repository_name=repository).first()
+    caller = authorize(environ, repository, "push", grant_of=_granted_subject(row))
+    if row is None or row.subject != caller.actor.key:
+        raise HarborError("BLOB_UPLOAD_UNKNOWN", detail=identifier)
+    refuse_writes()
+    query = QueryDict(environ.get("HTTP_X_HARBOR_QUERY", ""))
+    state = single(query, "_state")
+    offset = registry_client.state_offset(state) if state else storage.upload_offset(repository, identifier)
+    if offset is None:
+        raise HarborError("BLOB_UPLOAD_INVALID", "the upload session's state is missing or unreadable")
+    state = state or registry_client.upload_state(repository, identifier, offset)
+    length = _length(environ)
+    received = offset + length if length is not None else None
+    args = QueryDict(mutable=True)
+    args["_state"] = state
+    if environ["HTTP_X_HARBOR_METHOD"] == "PUT":
+        digest = single(query, "digest")
+        if not names.is_digest(digest):
+            raise HarborError("DIGEST_INVALID", "digest must be sha256: and 64 hexadecimal digits", detail=digest[:200])
+        blobs.commit(row, digest, received)
+        args["digest"] = digest
+    else:
+        _check_range(environ.get("HTTP_CONTENT_RANGE", ""), offset, length)
+        blobs.note_progress(row, received)
+    return args.urlencode()
+
+
+def _granted_subject(row: Upload | None) -> str | None:
+    from django.utils import timezone
+
+    return row.subject if row is not None and row.granted_until > timezone.now() else None
+
+
+def _length(environ: dict[str, Any]) -> int | None:
+    """Bytes the client announces; None when the length is not known (chunked)."""
+    text = environ.get("HTTP_X_HARBOR_LENGTH", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _check_range(value: str, offset: int, length: int | None) -> None:
+    """``Content-Range: <start>-<end>`` of a chunk must continue where the session is (distribution spec, Pushing a
+    blob in chunks). Raises RANGE_INVALID (416)."""
+    if not value:
+        return
+    start, dash, end = value.removeprefix("bytes ").partition("/")[0].partition("-")
+    valid = bool(dash) and start.isascii() and start.isdigit() and end.isascii() and end.isdigit()
+    if not valid or int(start) != offset or (length is not None and int(end) - int(start) + 1 != length):
+        raise HarborError("RANGE_INVALID", f"the next byte of this upload is {offset}", headers={"Range": _range(offset)})
+
+
+def _range(offset: int) -> str:
+    return f"0-{max(offset - 1, 0)}"
+
+
+@csrf_exempt
+def denied(request: HttpRequest) -> HttpResponse:
+    """Render a refusal the gateway brought back."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(request.META.get("HTTP_X_HARBOR_DENIED", "")))
+        error = HarborError(
+            parts["code"], parts["message"], status=parts["status"], headers=parts["headers"], detail=parts["detail"]
+        )
+    except (ValueError, KeyError, TypeError):
+        error = HarborError("SERVICE_UNAVAILABLE", headers={"Retry-After": "5"})
+    response = render(error)
+    response["Content-Type"] = JSON
+    return response

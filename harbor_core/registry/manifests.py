@@ -1,0 +1,73 @@
+"""Manifests: push (end-7) and delete (end-9). Pulls are in ``pull``."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from harbor_core.lib import names
+from harbor_core.lib.errors import HarborError
+from harbor_core.registry import pull
+from harbor_core.registry.authorize import authorize
+from harbor_core.registry.base import refuse_writes
+from projects.models import Artifact, Repository
+from projects.services import artifacts, tags
+from projects.services.push import manifest_push
+
+
+def get(request: HttpRequest, name: str, reference: str) -> HttpResponse:
+    """The same as the fast path, for a server that runs without it (Django's test client, runserver)."""
+    reply = pull.manifest(request.META, name, reference)
+    return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
+
+
+def put(request: HttpRequest, name: str, reference: str) -> HttpResponse:
+    """201 with Location and digest. 413 above 4 MiB; errors of projects.services.push."""
+    caller = authorize(request.META, name, "push")
+    refuse_writes()
+    if not names.is_repository(name):
+        raise HarborError("NAME_INVALID", "a repository needs a project and a name, as in library/app")
+    if caller.project.proxy:
+        raise HarborError("DENIED", f"{caller.project.project_name} is a proxy cache; nothing can be pushed to it")
+    pushed = manifest_push(caller.actor, caller.project, name, reference, _body(request), request.content_type or "")
+    headers = {"Location": f"/v2/{name}/manifests/{pushed.digest}", "Docker-Content-Digest": pushed.digest}
+    if pushed.subject:
+        headers["OCI-Subject"] = pushed.subject
+    return HttpResponse(status=201, headers=headers)
+
+
+def _body(request: HttpRequest) -> bytes:
+    limit = settings.MANIFEST_MAX_BYTES
+    too_large = HarborError("REQUEST_ENTITY_TOO_LARGE", f"a manifest may have {limit} bytes")
+    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        raise too_large
+    content = request.read(limit + 1)
+    if len(content) > limit:
+        raise too_large
+    return content
+
+
+def delete(request: HttpRequest, name: str, reference: str) -> HttpResponse:
+    """202. By digest the artifact goes with its tags, by tag only the tag."""
+    caller = authorize(request.META, name, "delete")
+    refuse_writes()
+    repository = Repository.objects.filter(name=name).first()
+    if repository is None:
+        raise HarborError("NAME_UNKNOWN", detail=name)
+    if names.looks_like_digest(reference):
+        if not names.is_digest(reference):
+            raise HarborError("DIGEST_INVALID", detail=reference[:200])
+        artifact = Artifact.objects.defer("manifest").filter(repository=repository, digest=reference).first()
+        if artifact is None:
+            raise HarborError("MANIFEST_UNKNOWN", detail=reference)
+        artifacts.delete(caller.actor, artifact)
+    else:
+        _untag(caller.actor, repository, reference)
+    return HttpResponse(status=202)
+
+
+def _untag(actor, repository: Repository, tag: str) -> None:  # noqa: ANN001
+    try:
+        tags.delete(actor, repository, tag)
+    except HarborError as error:
+        if error.code == "NOT_FOUND":
+            raise HarborError("MANIFEST_UNKNOWN", detail=tag[:200]) from error
+        raise
