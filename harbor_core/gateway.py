@@ -33,7 +33,7 @@ class Gateway:
     run_dir: Path
     static_root: Path
     external_url: str
-    listen: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - a registry is there to be reached
+    listen: tuple[str, ...] = ("0.0.0.0", "[::]")
     port: int = 8080
     storage_root: Path | None = None
     tls: tuple[Path, Path] | None = None

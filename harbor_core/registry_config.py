@@ -23,9 +23,25 @@ DRIVERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "s3": (
         frozenset({"bucket", "region"}),
         frozenset(
-            "accesskey secretkey sessiontoken regionendpoint encrypt keyid secure skipverify v4auth chunksize "
-            "multipartcopychunksize multipartcopymaxconcurrency multipartcopythresholdsize rootdirectory storageclass "
-            "objectacl useragent".split()
+            {
+                "accesskey",
+                "secretkey",
+                "sessiontoken",
+                "regionendpoint",
+                "encrypt",
+                "keyid",
+                "secure",
+                "skipverify",
+                "v4auth",
+                "chunksize",
+                "multipartcopychunksize",
+                "multipartcopymaxconcurrency",
+                "multipartcopythresholdsize",
+                "rootdirectory",
+                "storageclass",
+                "objectacl",
+                "useragent",
+            }
         ),
     ),
     "gcs": (frozenset({"bucket"}), frozenset({"keyfile", "rootdirectory", "chunksize"})),
@@ -33,18 +49,42 @@ DRIVERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "swift": (
         frozenset({"authurl", "username", "password", "container"}),
         frozenset(
-            "tenant tenantid domain domainid tenantdomain tenantdomainid trustid region insecureskipverify chunksize "
-            "prefix secretkey accesskey authversion endpointtype tempurlcontainerkey tempurlmethods".split()
+            {
+                "tenant",
+                "tenantid",
+                "domain",
+                "domainid",
+                "tenantdomain",
+                "tenantdomainid",
+                "trustid",
+                "region",
+                "insecureskipverify",
+                "chunksize",
+                "prefix",
+                "secretkey",
+                "accesskey",
+                "authversion",
+                "endpointtype",
+                "tempurlcontainerkey",
+                "tempurlmethods",
+            }
         ),
     ),
     "oss": (
         frozenset({"accesskeyid", "accesskeysecret", "region", "bucket"}),
-        frozenset("endpoint internal encrypt encryptionkeyid secure chunksize rootdirectory".split()),
+        frozenset({"endpoint", "internal", "encrypt", "encryptionkeyid", "secure", "chunksize", "rootdirectory"}),
     ),
 }
 _BOOLEANS = frozenset({"encrypt", "secure", "skipverify", "v4auth", "internal", "insecureskipverify"})
 _NUMBERS = frozenset(
-    "chunksize maxthreads multipartcopychunksize multipartcopymaxconcurrency multipartcopythresholdsize authversion".split()
+    {
+        "chunksize",
+        "maxthreads",
+        "multipartcopychunksize",
+        "multipartcopymaxconcurrency",
+        "multipartcopythresholdsize",
+        "authversion",
+    }
 )
 _LEVELS = {"debug": "debug", "info": "warn", "warning": "warn", "error": "error", "critical": "fatal"}
 

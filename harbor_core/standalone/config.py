@@ -20,7 +20,7 @@ DRIVERS = ("filesystem", "s3", "gcs", "azure", "swift", "oss")
 # Debian's docker-registry is built without the others; swift it has, but the control plane reaches it over S3.
 STANDALONE_DRIVERS = ("filesystem", "s3")
 LEVELS = ("debug", "info", "warning", "error", "critical")
-DEFAULT_PASSWORD = "Harbor12345"  # noqa: S105 - the documented default of the API's clients
+DEFAULT_PASSWORD = "Harbor12345"
 GATEWAY_ACCOUNT = "www-data"
 SOCKET_PATH_MAX = 107  # bytes in sockaddr_un.sun_path, less the final NUL
 LONGEST_SOCKET = "registry.sock"
@@ -169,8 +169,8 @@ def _all_addresses() -> tuple[str, ...]:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind(("::", 0))
     except OSError:
-        return ("0.0.0.0",)  # noqa: S104
-    return ("0.0.0.0", "[::]")  # noqa: S104
+        return ("0.0.0.0",)
+    return ("0.0.0.0", "[::]")
 
 
 def _tls(value: str) -> tuple[str, tuple[Path, Path] | None]:

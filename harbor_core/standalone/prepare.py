@@ -17,13 +17,13 @@ def main() -> int:
         django.setup()
     except ImproperlyConfigured as exc:
         return _refuse(str(exc))
+    from django.conf import settings
     from django.core.management import call_command
     from django.core.management.base import CommandError, SystemCheckError
     from django.db import connection
     from django.db.utils import OperationalError
 
     from auth.keys import ensure_internal_key, ensure_token_key
-    from django.conf import settings
 
     ensure_token_key(settings.KEY_DIR)
     ensure_internal_key(settings.KEY_DIR)

@@ -166,7 +166,7 @@ class Supervisor:
 
 def _health(config: Config) -> tuple[bool, str]:
     bare = config.listen[0].strip("[]")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bare, bare)
     connection: http.client.HTTPConnection
     if config.tls == "off":
         connection = http.client.HTTPConnection(host, config.port, timeout=10)

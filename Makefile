@@ -1,0 +1,48 @@
+# `make help` lists the targets.
+PYTHON ?= python3
+INSTALL = PYTHON="$(PYTHON)" harbor_core/standalone/install.sh
+T ?= tests
+# Directories that bring their own stacks, with the databases they need.
+WITHOUT_STACKS = $(addprefix --ignore=tests/,e2e faults browser standalone gateway)
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow bench conformance lint format install clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## The whole registry in the foreground on port 8080; settings: docs/configuration.md
+	@$(INSTALL) run
+	@exec .venv/bin/python -m harbor_core.standalone
+
+test: install ## The test suite against private PostgreSQL, Redis, docker-registry and nginx, then a smoke run on SQLite
+	.venv/bin/python -m pytest $(T) -m "not slow"
+	HARBOR_TEST_DATABASE=sqlite .venv/bin/python -m pytest $(T) -m "not slow and not postgres" $(WITHOUT_STACKS)
+
+test-slow: install ## What `make test` leaves out: large layers, faults, every client
+	.venv/bin/python -m pytest $(T) -m slow
+
+bench: install ## Ratios against a bare docker-registry on this machine
+	.venv/bin/python -m tests.bench
+
+conformance: ## The OCI distribution-spec conformance suite, all four workflows
+	@$(INSTALL) conformance
+	.venv/bin/python -m tests.support.conformance
+
+lint: install ## Ruff, types, import layers, templates, migrations
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	HARBOR_BUILD=1 .venv/bin/mypy harbor_core auth projects replication jobservice portal
+	HARBOR_BUILD=1 .venv/bin/lint-imports
+	.venv/bin/djlint --check --lint --quiet portal/templates
+	HARBOR_BUILD=1 .venv/bin/python manage.py makemigrations --check --dry-run
+
+format: install ## Rewrite Python sources in the house format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+install: ## Debian packages and the virtual environment for tests
+	@$(INSTALL) test
+
+clean: ## Remove caches and build output (never the data folder)
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,26 @@
+"""Settings of the test run: harbor_core.settings against private services.
+
+``HARBOR_TEST_DATABASE=sqlite`` runs on SQLite instead of a private PostgreSQL. Parallel test processes share the
+servers of the process that started them (the addresses are handed down in the environment).
+"""
+
+import os
+import secrets
+
+from tests.support.services import Postgres, Redis, temp_folder
+
+if "HARBOR_TEST_SERVICES" not in os.environ:
+    for _name in [name for name in os.environ if name.startswith("HARBOR_") and not name.startswith("HARBOR_TEST_")]:
+        del os.environ[_name]
+    folder = temp_folder("harbor-test")
+    os.environ["HARBOR_TEST_SERVICES"] = str(folder)
+    os.environ["HARBOR_DATA_DIR"] = str(folder)
+    os.environ["HARBOR_SECRET_KEY"] = secrets.token_urlsafe(48)
+    os.environ["HARBOR_REGISTRY_HTTP_SECRET"] = secrets.token_urlsafe(32)
+    os.environ["HARBOR_EXTERNAL_URL"] = "http://localhost:8080"
+    os.environ["HARBOR_REDIS_URL"] = Redis().url
+    os.environ["HARBOR_REGISTRY_URL"] = f"unix:{folder}/registry.sock"
+    if os.environ.get("HARBOR_TEST_DATABASE") != "sqlite":
+        os.environ["HARBOR_DATABASE_URL"] = Postgres().url("harbor")
+
+from harbor_core.settings import *  # noqa: E402, F403 - everything else is as in production
