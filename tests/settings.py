@@ -23,4 +23,4 @@ if "HARBOR_TEST_SERVICES" not in os.environ:
     if os.environ.get("HARBOR_TEST_DATABASE") != "sqlite":
         os.environ["HARBOR_DATABASE_URL"] = Postgres().url("harbor")
 
-from harbor_core.settings import *  # noqa: E402, F403 - everything else is as in production
+from harbor_core.settings import *  # noqa: F403 - everything else is as in production

@@ -45,6 +45,7 @@ class Child:
     program: Program
     run_dir: Path
     stopping: bool = False
+    failures: int = 0
     _process: asyncio.subprocess.Process | None = None
     _exited: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,6 +61,7 @@ class Child:
                 code = await self._once()
                 if self.stopping:
                     break
+                self.failures += 1
                 if time.monotonic() - started > STABLE_SECONDS:
                     delay = BACKOFF_FIRST_SECONDS
                 say(f"{self.program.name} ended ({_reason(code)}), starting it again in {delay:g} s")

@@ -107,16 +107,22 @@ def _core(config: Config) -> Program:
     return _program(config, "core", argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
 
 
+def _celery() -> list[str]:
+    # Started by root everything but the gateway's workers runs as root; Celery need not say so each time.
+    quiet = "ignore:You're running the worker with superuser privileges"
+    return [sys.executable, "-W", quiet, "-m", "celery", "--quiet", "-A", "harbor_core.celery:app"]
+
+
 def _worker(config: Config) -> Program:
     # One pool of threads for every queue: what may run at once is decided by leases in the database.
-    argv = [sys.executable, "-m", "celery", "-A", "harbor_core.celery:app", "worker", "--pool", "threads"]
+    argv = [*_celery(), "worker", "--pool", "threads"]
     argv += ["--concurrency", "4", "--without-gossip", "--without-mingle", "--hostname", "worker@standalone"]
     argv += ["--loglevel", config.log_level]
     return _program(config, "worker", argv, python_environment(config), None, seconds=20.0)
 
 
 def _beat(config: Config) -> Program:
-    argv = [sys.executable, "-m", "celery", "-A", "harbor_core.celery:app", "beat", "--pidfile", ""]
+    argv = [*_celery(), "beat", "--pidfile", ""]
     argv += ["--schedule", str(config.run_dir / "beat-schedule"), "--loglevel", config.log_level]
     return _program(config, "beat", argv, python_environment(config), None)
 

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import http.client
+import json
 import os
 import signal
 import ssl
@@ -17,6 +18,7 @@ from harbor_core.standalone.config import BASE_DIR, DEFAULT_PASSWORD, Config, ch
 from harbor_core.standalone.process import Child, Program, say
 
 READY_SECONDS = 90.0
+FAILURES_AT_START = 3
 CERTIFICATE_CHECK_SECONDS = 6 * 3600
 WRONG_SETTING = 2
 
@@ -88,11 +90,11 @@ class Supervisor:
         self._children.append(child)
         self._tasks.append(asyncio.create_task(child.run()))
         deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and child.failures < FAILURES_AT_START:
             if await program.ready():
                 return True
             await asyncio.sleep(0.05)
-        say(f"{program.name} did not come up within {READY_SECONDS:g} s; its own lines above say why")
+        say(f"{program.name} did not come up; its own lines above say why")
         return False
 
     async def _prepare(self) -> int:
@@ -115,7 +117,7 @@ class Supervisor:
         """Ask through the gateway, as a client would, until every component says it is healthy."""
         deadline = time.monotonic() + READY_SECONDS
         answer = "nothing"
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and all(child.failures < FAILURES_AT_START for child in self._children):
             healthy, answer = await asyncio.to_thread(_health, self._config)
             if healthy:
                 return True
@@ -177,10 +179,10 @@ def _health(config: Config) -> tuple[bool, str]:
         context.verify_mode = ssl.CERT_NONE
         connection = http.client.HTTPSConnection(host, config.port, timeout=10, context=context)
     try:
-        connection.request("GET", "/v2/", headers={"Host": urlsplit(config.external_url).netloc})
+        connection.request("GET", "/api/v2.0/health", headers={"Host": urlsplit(config.external_url).netloc})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
-        healthy = response.status == 401
+        healthy = response.status == 200 and json.loads(body).get("status") == "healthy"
     except (OSError, http.client.HTTPException, ValueError) as exc:
         return False, str(exc) or type(exc).__name__
     finally:

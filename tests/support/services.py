@@ -174,7 +174,7 @@ class Redis(Service):
 
 
 class Registry(Service):
-    """docker-registry with a configuration made by ``harbor_core.registry_config``; ``config`` gets socket and folder."""
+    """docker-registry with a configuration of ``harbor_core.registry_config``; ``config`` gets socket and folder."""
 
     def __init__(self, config: Callable[[Path, Path], str]) -> None:
         super().__init__("registry")
@@ -196,7 +196,7 @@ class S3(Service):
         self.spawn([moto, "-H", "127.0.0.1", "-p", str(self.port)], lambda: connects(("127.0.0.1", self.port)))
         self.client().create_bucket(Bucket=S3_BUCKET)
 
-    def client(self):  # noqa: ANN201 - boto3 makes the type at run time
+    def client(self):
         import boto3
         from botocore.config import Config
 

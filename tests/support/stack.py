@@ -31,8 +31,8 @@ ROLES = ("redis", "registry", "core", "worker", "beat", "gateway")
 
 
 class Stack:
-    """Attributes after ``start``: ``url``, ``host``, ``port``, ``data_dir``, ``admin`` (name, password), ``storage_root``,
-    ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``."""
+    """Attributes after ``start``: ``url``, ``host``, ``port``, ``data_dir``, ``admin`` (name, password),
+    ``storage_root``, ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``."""
 
     def __init__(self) -> None:
         self.host = "localhost"
@@ -154,7 +154,7 @@ class Stack:
         return int((self.run_dir / f"{role}.pid").read_text(encoding="ascii"))
 
     def kill(self, role: str, *, wait: bool = True) -> int:
-        """``kill -9`` a role; with ``wait``, return when the supervisor has another one running. Returns the new pid."""
+        """``kill -9`` a role; with ``wait``, return once the supervisor has another one running. The new pid."""
         before = self.pid(role)
         os.kill(before, signal.SIGKILL)
         if wait:
