@@ -24,7 +24,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Program:
     """What to run. ``ready`` says whether it serves; ``death_signal`` is what the kernel sends it when the supervisor
     dies (programs with children of their own need one they can act on). ``raw_stdout`` leaves standard output to the
-    program itself: the gateway writes a line per request, too many to relay."""
+    program itself: the gateway writes a line per request, too many to relay. ``socket`` is a unix socket the program
+    makes: a stale one is removed before it starts, and the group (the gateway's workers) may connect to the new one."""
 
     name: str
     argv: list[str]
@@ -36,6 +37,7 @@ class Program:
     death_signal: signal.Signals = signal.SIGKILL
     raw_stdout: bool = False
     hide_queries: bool = False
+    socket: Path | None = None
 
 
 @dataclass
@@ -70,8 +72,19 @@ class Child:
         finally:
             self._exited.set()
 
+    async def _share_socket(self, path: Path) -> None:
+        while not path.is_socket():
+            await asyncio.sleep(0.02)
+        with suppress(PermissionError):  # not root: everything runs as one account
+            os.chown(path, -1, path.parent.stat().st_gid)
+        path.chmod(0o660)
+
     async def _once(self) -> int:
         parent = os.getpid()
+        sharing = None
+        if self.program.socket is not None:
+            self.program.socket.unlink(missing_ok=True)
+            sharing = asyncio.create_task(self._share_socket(self.program.socket))
         self._process = process = await asyncio.create_subprocess_exec(
             *self.program.argv,
             env=self.program.env,
@@ -85,6 +98,8 @@ class Child:
         self._pid_file.write_text(str(process.pid), encoding="ascii")
         await asyncio.gather(*(self._relay(stream) for stream in (process.stdout, process.stderr) if stream))
         code = await process.wait()
+        if sharing is not None:
+            sharing.cancel()
         # Workers of a program that was killed would keep its port or its files.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

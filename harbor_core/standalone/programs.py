@@ -100,8 +100,7 @@ def _core(config: Config) -> Program:
     socket_path = config.run_dir / "core.sock"
     argv = [sys.executable, "-m", "gunicorn", "harbor_core.wsgi:application", "--bind", f"unix:{socket_path}"]
     argv += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "75"]
-    # Only accounts that may enter the run folder reach the socket; gunicorn would hand it to the wrong group.
-    argv += ["--umask", "0", "--no-control-socket", "--timeout", "120", "--graceful-timeout", "15"]
+    argv += ["--umask", "0o027", "--no-control-socket", "--timeout", "120", "--graceful-timeout", "15"]
     argv += ["--limit-request-field_size", "32768", "--log-level", config.log_level, "--backlog", "2048"]
     env = python_environment(config)
     return _program(config, "core", argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
@@ -161,6 +160,7 @@ def _program(
         ready=_answers(socket_path),
         stop_seconds=seconds,
         death_signal=death,
+        socket=socket_path if name in ("core", "registry") else None,
     )
 
 
