@@ -38,6 +38,13 @@ def registry_view(**methods: View) -> View:
 
     @csrf_exempt
     def view(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
+        response = answer(request, **kwargs)
+        if request.method == "HEAD" and isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+    def answer(request: HttpRequest, **kwargs: str) -> HttpResponseBase:
         handler = methods.get(request.method or "")
         try:
             if HOSTILE_PATH.search(request.META.get("RAW_URI", "").partition("?")[0]):

@@ -57,7 +57,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=403, headers={"X-Harbor-Denied": _denied(error)})
     repository = request.META["HTTP_X_HARBOR_REPOSITORY"]
     token = registry_token((repository, ("pull", "push")))
-    return HttpResponse(status=204, headers={"X-Registry-Token": token, "X-Registry-Query": args})
+    return HttpResponse(status=204, headers={"X-Registry-Token": token, "X-Registry-Args": args})
 
 
 def _upload(environ: dict[str, Any]) -> str:
