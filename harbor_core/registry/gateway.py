@@ -18,7 +18,7 @@ from harbor_core import registry_client
 from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import JSON, refuse_writes, render, single
+from harbor_core.registry.base import refuse_writes, render, single
 from harbor_core.registry.pull import Reply
 from projects.models import Upload
 from projects.services import blobs
@@ -127,5 +127,7 @@ def denied(request: HttpRequest) -> HttpResponse:
     except (ValueError, KeyError, TypeError):
         error = HarborError("SERVICE_UNAVAILABLE", headers={"Retry-After": "5"})
     response = render(error)
-    response["Content-Type"] = JSON
+    if request.method == "HEAD":
+        response.headers["Content-Length"] = str(len(response.content))
+        response.content = b""
     return response
