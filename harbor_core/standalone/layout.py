@@ -87,7 +87,7 @@ def write_configurations(config: Config) -> None:
         )
     )
     _private(config.run_dir / "nginx.conf", rendered)
-    _folder(config.run_dir / "gateway", None)
+    _folder(config.run_dir / "gateway", _gateway_group(config))  # its workers keep large bodies in there
 
 
 def _gateway_group(config: Config) -> int | None:

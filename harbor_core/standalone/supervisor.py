@@ -26,6 +26,7 @@ WRONG_SETTING = 2
 def main() -> int:
     """Run until told to stop. Returns the exit status: 0, 2 for a wrong setting, 1 when the start failed."""
     _append_only_stdout()
+    os.umask(0o027)  # the database and everything else made at start is nobody else's to read
     try:
         config = load()
         guard = layout.lock(config)
