@@ -61,9 +61,7 @@ def allowed_actions(actor: Actor, scope: Scope) -> list[str]:
         return []
     wanted = TOKEN_ACTIONS if "*" in scope.actions else scope.actions
     return [
-        action
-        for action, permission in TOKEN_ACTIONS.items()
-        if action in wanted and permission in project.permissions
+        action for action, permission in TOKEN_ACTIONS.items() if action in wanted and permission in project.permissions
     ]
 
 

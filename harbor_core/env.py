@@ -103,7 +103,7 @@ def database_config(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": path,
-            # One writer at a time, taken at BEGIN: a deferred transaction that turns writer late fails instead of waiting.
+            # One writer at a time, taken at BEGIN: a deferred transaction that turns writer late fails at once.
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
@@ -123,7 +123,8 @@ def database_config(url: str) -> dict[str, Any]:
             "PASSWORD": unquote(parts.password or ""),
             "HOST": unquote(options.pop("host", "") or parts.hostname or ""),
             "PORT": str(parts.port or options.pop("port", "")),
-            "OPTIONS": {"application_name": "harbor", "connect_timeout": 5} | {k: unquote(v) for k, v in options.items()},
+            "OPTIONS": {"application_name": "harbor", "connect_timeout": 5}
+            | {k: unquote(v) for k, v in options.items()},
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
         }

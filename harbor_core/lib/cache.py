@@ -34,31 +34,31 @@ class TolerantRedisCache(RedisCache):
             logger.warning("redis is not reachable, going on without it: %s", exc)
             return fallback
 
-    def add(self, key, value, timeout=..., version=None):  # noqa: ANN001, ANN201 - Django's own signature
+    def add(self, key, value, timeout=..., version=None):
         return self._guard(lambda: RedisCache.add(self, key, value, _timeout(self, timeout), version), True)
 
-    def get(self, key, default=None, version=None):  # noqa: ANN001, ANN201
+    def get(self, key, default=None, version=None):
         return self._guard(lambda: RedisCache.get(self, key, default, version), default)
 
-    def set(self, key, value, timeout=..., version=None):  # noqa: ANN001, ANN201
+    def set(self, key, value, timeout=..., version=None):
         return self._guard(lambda: RedisCache.set(self, key, value, _timeout(self, timeout), version), None)
 
-    def touch(self, key, timeout=..., version=None):  # noqa: ANN001, ANN201
+    def touch(self, key, timeout=..., version=None):
         return self._guard(lambda: RedisCache.touch(self, key, _timeout(self, timeout), version), False)
 
-    def delete(self, key, version=None):  # noqa: ANN001, ANN201
+    def delete(self, key, version=None):
         return self._guard(lambda: RedisCache.delete(self, key, version), False)
 
-    def get_many(self, keys, version=None):  # noqa: ANN001, ANN201
+    def get_many(self, keys, version=None):
         return self._guard(lambda: RedisCache.get_many(self, keys, version), {})
 
-    def has_key(self, key, version=None):  # noqa: ANN001, ANN201
+    def has_key(self, key, version=None):
         return self._guard(lambda: RedisCache.has_key(self, key, version), False)
 
-    def set_many(self, data, timeout=..., version=None):  # noqa: ANN001, ANN201
+    def set_many(self, data, timeout=..., version=None):
         return self._guard(lambda: RedisCache.set_many(self, data, _timeout(self, timeout), version), list(data))
 
-    def delete_many(self, keys, version=None):  # noqa: ANN001, ANN201
+    def delete_many(self, keys, version=None):
         return self._guard(lambda: RedisCache.delete_many(self, keys, version), None)
 
 

@@ -1,4 +1,4 @@
-"""The grammars of the distribution spec, compiled once: https://github.com/opencontainers/distribution-spec (Pulling manifests).
+"""The grammars of the distribution spec ("Pulling manifests"), compiled once.
 
 The gateway's locations spell the same repository grammar; tests/gateway compares the two.
 """

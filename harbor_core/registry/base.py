@@ -22,9 +22,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def render(error: HarborError) -> HttpResponse:
-    return HttpResponse(
-        error.body(), status=error.status, content_type=JSON, headers=API_VERSION | error.headers
-    )
+    return HttpResponse(error.body(), status=error.status, content_type=JSON, headers=API_VERSION | error.headers)
 
 
 def unavailable(error: Exception) -> HarborError:

@@ -26,7 +26,13 @@ from projects.services import blobs
 
 def _denied(error: HarborError) -> str:
     text = json.dumps(
-        {"status": error.status, "code": error.code, "message": error.message, "headers": error.headers, "detail": error.detail}
+        {
+            "status": error.status,
+            "code": error.code,
+            "message": error.message,
+            "headers": error.headers,
+            "detail": error.detail,
+        }
     )
     return base64.urlsafe_b64encode(text.encode()).decode()
 
@@ -109,7 +115,9 @@ def _check_range(value: str, offset: int, length: int | None) -> None:
     start, dash, end = value.removeprefix("bytes ").partition("/")[0].partition("-")
     valid = bool(dash) and start.isascii() and start.isdigit() and end.isascii() and end.isdigit()
     if not valid or int(start) != offset or (length is not None and int(end) - int(start) + 1 != length):
-        raise HarborError("RANGE_INVALID", f"the next byte of this upload is {offset}", headers={"Range": _range(offset)})
+        raise HarborError(
+            "RANGE_INVALID", f"the next byte of this upload is {offset}", headers={"Range": _range(offset)}
+        )
 
 
 def _range(offset: int) -> str:

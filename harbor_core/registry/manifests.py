@@ -64,7 +64,7 @@ def delete(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     return HttpResponse(status=202)
 
 
-def _untag(actor, repository: Repository, tag: str) -> None:  # noqa: ANN001
+def _untag(actor, repository: Repository, tag: str) -> None:
     try:
         tags.delete(actor, repository, tag)
     except HarborError as error:

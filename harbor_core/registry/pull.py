@@ -129,7 +129,9 @@ def _negotiate(found: _Found, accept: str) -> _Found:
             return _amd64_child(found)
     elif wanted & mt.MANIFESTS:
         return found
-    if wanted <= {"application/json", "text/html", "text/plain"} or not any("manifest" in kind or "index" in kind for kind in wanted):
+    if wanted <= {"application/json", "text/html", "text/plain"} or not any(
+        "manifest" in kind or "index" in kind for kind in wanted
+    ):
         return found
     raise HarborError("MANIFEST_UNKNOWN", f"the manifest is {found.media_type}, which the Accept header does not allow")
 

@@ -34,9 +34,7 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _created(name: str, digest: str) -> HttpResponse:
-    return HttpResponse(
-        status=201, headers={"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}
-    )
+    return HttpResponse(status=201, headers={"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest})
 
 
 def _session(status: int, upload: str, location: str, offset: int) -> HttpResponse:

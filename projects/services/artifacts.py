@@ -21,7 +21,8 @@ def delete(actor: Actor, artifact: Artifact) -> None:
             raise HarborError("NOT_FOUND", f"artifact {artifact.digest} not found")
         if ArtifactReference.objects.filter(child=locked).exists():
             raise HarborError(
-                "VIOLATE_FOREIGN_KEY_CONSTRAINT", f"artifact {locked.digest} is part of an index; delete the index first"
+                "VIOLATE_FOREIGN_KEY_CONSTRAINT",
+                f"artifact {locked.digest} is part of an index; delete the index first",
             )
         repository = locked.repository
         removed = _remove(actor, locked)

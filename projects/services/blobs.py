@@ -59,9 +59,7 @@ def lease(repository: str, digest: str) -> None:
         cursor.execute(_TOUCH_BLOB, [digest, now])
         blob_id, state = cursor.fetchone()
         if state == Blob.State.DELETING:
-            raise HarborError(
-                "SERVICE_UNAVAILABLE", "the blob is being collected, retry", headers={"Retry-After": "2"}
-            )
+            raise HarborError("SERVICE_UNAVAILABLE", "the blob is being collected, retry", headers={"Retry-After": "2"})
         cursor.execute(_TOUCH_LINK, [repository, blob_id, now])
 
 
@@ -91,9 +89,7 @@ def _grant(actor: Actor, project: ProjectAccess, repository: str, answer: regist
     return upload, location
 
 
-def mount(
-    actor: Actor, project: ProjectAccess, repository: str, digest: str, source: str
-) -> tuple[str, str] | None:
+def mount(actor: Actor, project: ProjectAccess, repository: str, digest: str, source: str) -> tuple[str, str] | None:
     """Link a blob of another repository into this one; the caller has checked that the actor may pull there.
 
     Returns None when mounted, else (upload id, Location) of a session to upload into. Raises DENIED over quota.

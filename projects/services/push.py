@@ -73,9 +73,7 @@ def manifest_push(
     try:
         storage.put_manifest(repository, digest, content)
     except OSError as exc:
-        raise HarborError(
-            "SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}
-        ) from exc
+        raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}) from exc
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
@@ -188,9 +186,7 @@ def _record(push: _Push) -> None:
     if new_repository:
         audit.record(push.actor, "create", "repository", repository.name, project_id=repository.project_id)
     reference = f":{push.tag}" if push.tag else f"@{push.digest}"
-    audit.record(
-        push.actor, "create", "artifact", f"{repository.name}{reference}", project_id=repository.project_id
-    )
+    audit.record(push.actor, "create", "artifact", f"{repository.name}{reference}", project_id=repository.project_id)
     audit.emit(
         push.actor,
         "PUSH_ARTIFACT",

@@ -44,7 +44,9 @@ def put(actor: Actor, repository_id: int, name: str, artifact: Artifact) -> Move
 
 
 def _remember(actor: Actor, repository_id: int, name: str, old: str, new: str) -> None:
-    operation = TagEvent.Operation.MOVE if old and new else TagEvent.Operation.CREATE if new else TagEvent.Operation.DELETE
+    operation = (
+        TagEvent.Operation.MOVE if old and new else TagEvent.Operation.CREATE if new else TagEvent.Operation.DELETE
+    )
     TagEvent.objects.create(
         repository_id=repository_id, name=name, operation=operation, old_digest=old, new_digest=new, operator=actor.name
     )
@@ -53,7 +55,9 @@ def _remember(actor: Actor, repository_id: int, name: str, old: str, new: str) -
 def create(actor: Actor, artifact: Artifact, name: str) -> None:
     """Give an artifact one more tag. Raises BAD_REQUEST for a name outside the grammar, CONFLICT when it is taken."""
     if not names.is_tag(name):
-        raise HarborError("BAD_REQUEST", f"{name[:200]!r} is not a tag: letters, digits, _ . -, at most 128, not . or - first")
+        raise HarborError(
+            "BAD_REQUEST", f"{name[:200]!r} is not a tag: letters, digits, _ . -, at most 128, not . or - first"
+        )
     repository: Repository = artifact.repository
     with transaction.atomic():
         if Tag.objects.filter(repository=repository, name=name).exists():
@@ -74,7 +78,12 @@ def delete(actor: Actor, repository: Repository, name: str, *, artifact: Artifac
         _remember(actor, repository.pk, name, old.digest, "")
         _after(actor, repository, old.pk, "delete", f"{repository.name}:{name}")
         audit.emit(
-            actor, "DELETE_TAG", project_id=repository.project_id, repository=repository.name, tag=name, digest=old.digest
+            actor,
+            "DELETE_TAG",
+            project_id=repository.project_id,
+            repository=repository.name,
+            tag=name,
+            digest=old.digest,
         )
 
 

@@ -45,7 +45,9 @@ def test_push_and_pull_by_tag_and_digest(registry) -> None:
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(len(image.manifest)))
     layer = registry.get(f"/v2/{name}/blobs/{oci.digest_of(image.layer)}")
     assert (layer.status_code, layer.content) == (200, image.layer)
-    unchanged = registry.get(f"/v2/{name}/manifests/1.0", headers={"If-None-Match": pushed.headers["Docker-Content-Digest"].join('""')})
+    unchanged = registry.get(
+        f"/v2/{name}/manifests/1.0", headers={"If-None-Match": pushed.headers["Docker-Content-Digest"].join('""')}
+    )
     assert unchanged.status_code == 304
     assert registry.get(f"/v2/{name}/tags/list").json() == {"name": name, "tags": ["1.0"]}
 
@@ -75,9 +77,7 @@ def test_ranges_and_blob_headers(registry) -> None:
 def test_chunked_upload_resumes_after_a_lost_answer(registry) -> None:
     name, content = repository(), os.urandom(200_000)
     opened = registry.post(f"/v2/{name}/blobs/uploads/")
-    first = registry.patch(
-        opened.headers["Location"], content=content[:120_000], headers={"Content-Range": "0-119999"}
-    )
+    first = registry.patch(opened.headers["Location"], content=content[:120_000], headers={"Content-Range": "0-119999"})
     assert (first.status_code, first.headers["Range"]) == (202, "0-119999")
     # The client lost that answer and only knows the first Location.
     status = registry.get(opened.headers["Location"])
