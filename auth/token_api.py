@@ -53,5 +53,3 @@ def _actor(request: HttpRequest) -> Actor:
         request.session = SessionStore(cookie)  # type: ignore[assignment] - this chain has no session middleware
         return session_actor(request) or ANONYMOUS
     return ANONYMOUS
-
-

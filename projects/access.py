@@ -186,6 +186,16 @@ def get_project(actor: Actor, reference: str | int, permission: str, *, by_name:
     raise refusal(actor, permission)
 
 
+def get_project_access(actor: Actor, name: str, permission: str) -> ProjectAccess:
+    """As :func:`get_project` by name, for callers that need no project row. One query, two for a robot."""
+    found = project_access(actor, name)
+    if found is not None and permission in found.permissions:
+        return found
+    if found is None and (actor.is_sysadmin or actor.credential is Credential.INTERNAL):
+        raise HarborError("NOT_FOUND", f"project {name} not found")
+    raise refusal(actor, permission)
+
+
 def visible_projects(actor: Actor) -> QuerySet[Project]:
     """Projects the actor may see: all for administrators, else public ones and those it has a role or grant in."""
     projects = Project.objects.filter(deleted=False)

@@ -6,7 +6,7 @@ from auth.models import User
 class LocalBackend:
     """Also Django's session backend: it finds the user of a session again."""
 
-    def authenticate(self, request, username: str | None = None, password: str | None = None) -> User | None:  # noqa: ANN001
+    def authenticate(self, request, username: str | None = None, password: str | None = None) -> User | None:
         if not username or not password:
             return None
         user = User.objects.filter(username=username, deleted=False).first()

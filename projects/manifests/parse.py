@@ -146,7 +146,13 @@ def _descriptor(value: Any, where: str) -> Descriptor:
     if not isinstance(platform, dict):
         raise _invalid(f"{where}.platform must be an object")
     return Descriptor(
-        _text(value, "mediaType"), digest, size, _annotations(value, where), urls, platform, _text(value, "artifactType")
+        _text(value, "mediaType"),
+        digest,
+        size,
+        _annotations(value, where),
+        urls,
+        platform,
+        _text(value, "artifactType"),
     )
 
 

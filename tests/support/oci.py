@@ -99,6 +99,4 @@ def push(client: httpx.Client, repository: str, reference: str, content: Image) 
 def put_manifest(
     client: httpx.Client, repository: str, reference: str, content: bytes, media_type: str = OCI_MANIFEST
 ) -> httpx.Response:
-    return client.put(
-        f"/v2/{repository}/manifests/{reference}", content=content, headers={"Content-Type": media_type}
-    )
+    return client.put(f"/v2/{repository}/manifests/{reference}", content=content, headers={"Content-Type": media_type})
