@@ -83,6 +83,7 @@ def _upload(environ: dict[str, Any]) -> str:
     received = offset + length if length is not None else None
     args = QueryDict(mutable=True)
     args["_state"] = state
+    _check_range(environ.get("HTTP_CONTENT_RANGE", ""), offset, length)
     if environ["HTTP_X_HARBOR_METHOD"] == "PUT":
         digest = single(query, "digest")
         if not names.is_digest(digest):
@@ -90,7 +91,6 @@ def _upload(environ: dict[str, Any]) -> str:
         blobs.commit(row, digest, received)
         args["digest"] = digest
     else:
-        _check_range(environ.get("HTTP_CONTENT_RANGE", ""), offset, length)
         blobs.note_progress(row, received)
     return args.urlencode()
 
