@@ -15,6 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,16 @@ def create_token_key(key_dir: Path) -> Path:
     path = key_dir / "token" / name
     _write_private(path, _pem(ec.generate_private_key(ec.SECP256R1())))
     return path
+
+
+def prune_token_keys(key_dir: Path, before: datetime) -> list[Path]:
+    """Remove keys that stopped signing before that time: a key signs until its successor is created.
+    Returns the files that went."""
+    paths = sorted((key_dir / "token").glob("*.pem"))
+    gone = [path for path, successor in pairwise(paths) if successor.stat().st_mtime < before.timestamp()]
+    for path in gone:
+        path.unlink()
+    return gone
 
 
 def ensure_token_key(key_dir: Path) -> None:
