@@ -1,0 +1,140 @@
+"""Projects as lists, details, the summary and the search show them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, Sum
+
+from auth.actor import Actor
+from auth.rbac import ROLE_ORDER
+from harbor_core.lib.filtering import Field, apply_filter, apply_sort, flag, time, whole
+from harbor_core.lib.pagination import Listing, Page, paginate
+from projects import access
+from projects.models import Member, Project, Quota, QuotaDelta, Repository
+from projects.models.quota import UNLIMITED
+
+SEARCH_LIMIT = 1000  # hits of each kind: a search is for people to look at
+FIELDS = {
+    "project_id": Field("id", whole),
+    "id": Field("id", whole),
+    "name": Field("name"),
+    "public": Field("public", flag),
+    "owner": Field("owner__username"),
+    "owner_id": Field("owner_id", whole),
+    "registry_id": Field("registry_id", whole, nullable=True),
+    "creation_time": Field("creation_time", time),
+    "update_time": Field("update_time", time),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDetail:
+    """``roles`` are the ids of the actor's roles there (auth.rbac.Role), highest first."""
+
+    project: Project
+    repositories: int
+    roles: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """``members`` by role id, ``hard`` and ``used`` in bytes; None where the actor may not know."""
+
+    repositories: int
+    members: dict[int, int] | None
+    hard: int | None
+    used: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    private_projects: int
+    private_repositories: int
+    public_projects: int
+    public_repositories: int
+    storage: int  # bytes; 0 for who is no administrator
+
+
+def project_list(
+    actor: Actor, listing: Listing, *, name: str = "", public: bool | None = None, owner: str = ""
+) -> Page[Project]:
+    """Projects the actor may see. ``name`` is a part to look for, ``owner`` a whole user name."""
+    projects = access.visible_projects(actor).select_related("owner")
+    if name:
+        projects = projects.filter(name__icontains=name)
+    if public is not None:
+        projects = projects.filter(public=public)
+    if owner:
+        projects = projects.filter(owner__username=owner)
+    projects = apply_filter(projects, listing.query, FIELDS)
+    return paginate(apply_sort(projects, listing.sort, FIELDS, ["name"]), listing)
+
+
+def project_details(actor: Actor, projects: Iterable[Project]) -> list[ProjectDetail]:
+    """The figures of some projects; two queries, one for who has no roles."""
+    rows = list(projects)
+    ids = [project.pk for project in rows]
+    counts = dict(
+        Repository.objects.filter(project_id__in=ids).values_list("project_id").annotate(Count("pk")).order_by()
+    )
+    roles: dict[int, set[int]] = defaultdict(set)
+    if actor.user_id is not None and ids:
+        mine = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
+        for project_id, role in mine.filter(project_id__in=ids).values_list("project_id", "role"):
+            roles[project_id].add(role)
+    return [
+        ProjectDetail(
+            project,
+            counts.get(project.pk, 0),
+            tuple(role.value for role in ROLE_ORDER if role in roles.get(project.pk, ())),
+        )
+        for project in rows
+    ]
+
+
+def exists(name: str) -> bool:
+    return Project.objects.filter(name=name, deleted=False).exists()
+
+
+def summary(actor: Actor, project: Project) -> Summary:
+    """What the actor may know about a project it may read."""
+    found = access.project_access(actor, project.name)
+    granted = found.permissions if found else frozenset()
+    members, hard, used = None, None, None
+    if "member:list" in granted:
+        rows = Member.objects.filter(project=project).values_list("role").annotate(Count("pk")).order_by()
+        members = dict(rows)
+    if "quota:read" in granted:
+        hard, used = _storage(project.pk)
+    return Summary(Repository.objects.filter(project=project).count(), members, hard, used)
+
+
+def _storage(project_id: int) -> tuple[int, int]:
+    """Limit (-1 for none) and use of a project, in bytes."""
+    hard, used = Quota.objects.filter(project_id=project_id).values_list("hard", "used").first() or (UNLIMITED, 0)
+    deltas = QuotaDelta.objects.filter(project_id=project_id).aggregate(total=Sum("size"))["total"]
+    return hard, used + (deltas or 0)
+
+
+def statistics(actor: Actor) -> Statistics:
+    """Administrators count everything; others what is public, and what is private and theirs."""
+    private, public = Q(public=False), Q(public=True)
+    visible = access.visible_projects(actor)
+    projects = visible.aggregate(private=Count("pk", filter=private), public=Count("pk", filter=public))
+    private, public = Q(project__public=False), Q(project__public=True)
+    rows = Repository.objects.filter(project__in=visible.values("pk"))
+    counts = rows.aggregate(private=Count("pk", filter=private), public=Count("pk", filter=public))
+    storage = 0
+    if actor.is_sysadmin:
+        base = Quota.objects.filter(project__deleted=False).aggregate(total=Sum("used"))["total"] or 0
+        storage = base + (QuotaDelta.objects.aggregate(total=Sum("size"))["total"] or 0)
+    return Statistics(projects["private"], counts["private"], projects["public"], counts["public"], storage)
+
+
+def search(actor: Actor, part: str) -> tuple[list[Project], list[Repository]]:
+    """Projects and repositories that the actor may see and whose names hold the part, SEARCH_LIMIT of each at most."""
+    visible = access.visible_projects(actor)
+    projects = visible.filter(name__icontains=part).select_related("owner").order_by("name")[:SEARCH_LIMIT]
+    repositories = Repository.objects.filter(project__in=visible.values("pk"), name__icontains=part)
+    return list(projects), list(repositories.select_related("project").order_by("name")[:SEARCH_LIMIT])

@@ -1,0 +1,164 @@
+"""Metadata of a project: string values under the keys of contract 2.10. ``public`` is a column, the rest a map."""
+
+from collections.abc import Callable, Mapping
+
+from django.db import transaction
+
+from auth.actor import Actor
+from harbor_core.lib.errors import HarborError
+from harbor_core.services import audit
+from projects import access
+from projects.models import Project
+
+SEVERITIES = ("none", "low", "medium", "high", "critical")
+SERVER_ONLY = ("retention_id", "projectScanner")  # clients read them at most
+INT32 = 2**31 - 1
+
+
+def _bad(key: str, problem: str) -> HarborError:
+    return HarborError("BAD_REQUEST", f"metadata {key} {problem}")
+
+
+def _flag(key: str, value: str) -> str:
+    if value.lower() not in ("true", "false"):
+        raise _bad(key, "must be true or false")
+    return value.lower()
+
+
+def _severity(key: str, value: str) -> str:
+    if value.lower() not in SEVERITIES:
+        raise _bad(key, f"must be one of {', '.join(SEVERITIES)}")
+    return value.lower()
+
+
+def _limit(key: str, value: str) -> str:
+    """A whole number above 0, or -1 for no limit."""
+    try:
+        number = int(value) if value.isascii() else 0
+    except ValueError:
+        number = 0
+    if number != -1 and not 0 < number <= INT32:
+        raise _bad(key, "must be -1 or a whole number above 0")
+    return str(number)
+
+
+def _pattern(key: str, value: str) -> str:
+    if len(value) > 1024:
+        raise _bad(key, "must have at most 1024 characters")
+    return value
+
+
+def _kind(key: str, value: str) -> str:
+    if value not in ("doublestar", "regex"):
+        raise _bad(key, "must be doublestar or regex")
+    return value
+
+
+KEYS: dict[str, Callable[[str, str], str]] = {
+    "public": _flag,
+    "enable_content_trust": _flag,
+    "enable_content_trust_cosign": _flag,
+    "prevent_vul": _flag,
+    "severity": _severity,
+    "auto_scan": _flag,
+    "auto_sbom_generation": _flag,
+    "reuse_sys_cve_allowlist": _flag,
+    "proxy_speed_kb": _limit,
+    "max_upstream_conn": _limit,
+    "proxy_cache_local_on_not_found": _flag,
+    "proxy_referrer_api": _flag,
+    "proxy_cache_filter_pattern": _pattern,
+    "proxy_cache_filter_kind": _kind,
+}
+
+
+def checked(values: Mapping[str, str | None]) -> dict[str, str]:
+    """The values as they are stored; None means not given. Raises BAD_REQUEST for a key or value that cannot be."""
+    result = {}
+    for key, value in values.items():
+        if value is None:
+            continue
+        if key in SERVER_ONLY:
+            raise _bad(key, "is set by the server")
+        if key not in KEYS:
+            raise _bad(key[:100], "is not known")
+        result[key] = KEYS[key](key, value)
+    return result
+
+
+def shown(project: Project) -> dict[str, str]:
+    """What clients see: everything but the server's own entry for the scanner."""
+    values = {key: value for key, value in project.metadata.items() if key != "projectScanner"}
+    return {"public": "true" if project.public else "false"} | values
+
+
+def write(project: Project, values: Mapping[str, str]) -> None:
+    """Put checked values into a project that the caller has locked, and will save."""
+    rest = dict(values)
+    public = rest.pop("public", None)
+    if public is not None:
+        project.public = public == "true"
+    project.metadata = project.metadata | rest
+
+
+def add(actor: Actor, project_id: int, values: Mapping[str, str]) -> None:
+    """Raises CONFLICT for a key the project has."""
+    key, value = _single(values)
+    with transaction.atomic():
+        project = _locked(project_id)
+        if key in shown(project):
+            raise HarborError("CONFLICT", f"metadata {key} already exists")
+        _save(actor, project, "create", {key: value})
+
+
+def update(actor: Actor, project_id: int, name: str, values: Mapping[str, str]) -> None:
+    """Raises BAD_REQUEST unless the one key given is ``name``, NOT_FOUND for a key the project has not."""
+    key, value = _single(values)
+    if key != name:
+        raise HarborError("BAD_REQUEST", f"the body must hold metadata {name[:100]}")
+    with transaction.atomic():
+        project = _locked(project_id)
+        _known(project, key)
+        _save(actor, project, "update", {key: value})
+
+
+def delete(actor: Actor, project_id: int, name: str) -> None:
+    """Without the key its default applies again. Raises NOT_FOUND, BAD_REQUEST for a key of the server."""
+    if name in SERVER_ONLY:
+        raise _bad(name, "is set by the server")
+    with transaction.atomic():
+        project = _locked(project_id)
+        _known(project, name)
+        project.metadata.pop(name, None)
+        _save(actor, project, "delete", {"public": "false"} if name == "public" else {})
+
+
+def get(project: Project, name: str) -> dict[str, str]:
+    """Raises NOT_FOUND."""
+    _known(project, name)
+    return {name: shown(project)[name]}
+
+
+def _single(values: Mapping[str, str]) -> tuple[str, str]:
+    if len(values) != 1:
+        raise HarborError("BAD_REQUEST", "the body must hold exactly one key")
+    return next(iter(checked(values).items()))
+
+
+def _known(project: Project, name: str) -> None:
+    if name not in shown(project):
+        raise HarborError("NOT_FOUND", f"metadata {name[:100]} not found")
+
+
+def _locked(project_id: int) -> Project:
+    project = Project.objects.select_for_update().filter(pk=project_id, deleted=False).first()
+    if project is None:
+        raise HarborError("NOT_FOUND", "the project has just been deleted")
+    return project
+
+
+def _save(actor: Actor, project: Project, operation: str, values: Mapping[str, str]) -> None:
+    write(project, values)
+    project.save(update_fields=["public", "metadata", "update_time"])
+    audit.record(actor, operation, "metadata", project.name, project_id=project.pk)
+    transaction.on_commit(access.forget)
