@@ -1,15 +1,19 @@
 """Middleware of both chains (settings.MIDDLEWARE, settings.LEAN_MIDDLEWARE)."""
 
 import re
+import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from harbor_core.lib import logs
 from harbor_core.lib.errors import error_body
+from harbor_core.services.config import config_get
 
 Handler = Callable[[HttpRequest], HttpResponse]
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -57,30 +61,81 @@ def security_headers(get_response: Handler) -> Handler:
     return middleware
 
 
+_SLASHES = re.compile(r"/{2,}")
+
+
+def api_path(get_response: Handler) -> Handler:
+    """Paths of the REST API (contract 2.4): duplicate and trailing slashes do not matter, and a slash that the client
+    encoded belongs to the name it stands in, whether it was encoded once or twice.
+
+    Routes therefore see ``%2F`` in such a name; views decode it (harbor_core.api.base.decoded).
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/api/"):
+            raw = request.META.get("RAW_URI", "").partition("?")[0]
+            path = request.path_info
+            if "%2f" in raw.lower():
+                path = "/".join(unquote(part).replace("/", "%2F") for part in raw.split("/"))
+            request.path_info = _SLASHES.sub("/", path).rstrip("/")
+        return get_response(request)
+
+    return middleware
+
+
+RENEWAL_MARK = "renewed"
+RENEWAL_SHARE = 20  # a session is written again when this share (1/n) of its life has passed
+
+
+def session_renewal(get_response: Handler) -> Handler:
+    """A session ends ``session_timeout`` minutes after its last use, not after sign-in. Requests that say so
+    (X-Harbor-No-Session-Renewal: a page polling by itself) do not count as use."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        session = getattr(request, "session", None)
+        if session is None or not session.accessed or SESSION_KEY not in session:
+            return response
+        if request.headers.get("X-Harbor-No-Session-Renewal", "").lower() not in ("", "false"):
+            return response
+        life = int(config_get("session_timeout")) * 60
+        if time.time() - session.get(RENEWAL_MARK, 0) > life / RENEWAL_SHARE:
+            session[RENEWAL_MARK] = int(time.time())
+            session.set_expiry(life)
+        return response
+
+    return middleware
+
+
 class CsrfMiddleware(CsrfViewMiddleware):
     """Django's CSRF check with the contract's scope: API calls are checked only when they carry a session cookie
     (a browser would send it by itself); ``/c/*`` and the portal always. Answers carry the masked token in a header, so
     that an API client with a session can read it and retry."""
 
-    def process_view(self, request, callback, callback_args, callback_kwargs):  # noqa: ANN001, ANN201
-        exempt = request.path.startswith(_CSRF_EXEMPT_WITHOUT_SESSION)
-        if exempt and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    def process_view(self, request, callback, callback_args, callback_kwargs):
+        if self._exempt(request):
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)
 
-    def process_response(self, request, response):  # noqa: ANN001, ANN201
-        if request.path.startswith(("/api/", "/c/")):
+    def process_response(self, request, response):
+        if request.path.startswith(("/api/", "/c/")) and not self._exempt(request):
             response[CSRF_RESPONSE_HEADER] = get_token(request)
         return super().process_response(request, response)
 
-    def _check_referer(self, request):  # noqa: ANN001, ANN202
+    @staticmethod
+    def _exempt(request: HttpRequest) -> bool:
+        without_session = settings.SESSION_COOKIE_NAME not in request.COOKIES
+        return without_session and request.path.startswith(_CSRF_EXEMPT_WITHOUT_SESSION)
+
+    def _check_referer(self, request):
         """API clients send no Referer; the masked token and the SameSite=Strict cookie carry the proof."""
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     message = "CSRF token not found in request" if "missing" in reason.lower() else "CSRF token invalid"
     if request.path.startswith(("/api/", "/c/", "/service/")):
-        return HttpResponse(error_body("FORBIDDEN", message), status=403, content_type="application/json; charset=utf-8")
+        media_type = "application/json; charset=utf-8"
+        return HttpResponse(error_body("FORBIDDEN", message), status=403, content_type=media_type)
     from portal.views.errors import csrf_page
 
     return csrf_page(request, message)

@@ -106,7 +106,9 @@ LEAN_PREFIXES = ("/v2/", "/service/", "/_authz/", "/_denied")
 MIDDLEWARE = [
     "harbor_core.middleware.request_id",
     "harbor_core.middleware.security_headers",
+    "harbor_core.middleware.api_path",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "harbor_core.middleware.session_renewal",
     "django.middleware.locale.LocaleMiddleware",
     "harbor_core.middleware.CsrfMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -171,8 +173,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["auth.authentication.ActorAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["harbor_core.api.base.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["harbor_core.api.base.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["harbor_core.api.formats.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["harbor_core.api.formats.JSONParser"],
     "EXCEPTION_HANDLER": "harbor_core.api.exceptions.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

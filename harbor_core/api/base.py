@@ -1,33 +1,162 @@
-"""Rendering and parsing of the REST API: JSON in, JSON out, the contract's errors for anything else."""
+"""What every view of the REST API is made of.
 
-import json
-from typing import Any
+A view declares, per verb, who may call it and what it reads::
 
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import BaseParser
+    class LabelList(ApiView):
+        permissions = {"GET": LOGIN, "POST": "label:create"}
+        parameters = {"GET": LISTING}
+        bodies = {"POST": {"name": Text(required=True)}}
+
+Checks run in the contract's order: what was sent is parsed and validated (400, 415, 422), then authentication (401),
+permission (403), existence (404); the handler does the rest. A verb without a declared permission is 405.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote, unquote
+
+from django.http import HttpRequest, HttpResponse
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from auth.actor import Actor
+from harbor_core.api.exceptions import error_response
+from harbor_core.api.formats import JSONRenderer
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.pagination import Listing, Page, link_header
+from harbor_core.lib.wire import Reader, Whole, read, read_text
+from harbor_core.services.config import config_get
+from projects import access
+from projects.models import Project
+
+PREFIX = "/api/v2.0"
+PUBLIC = "public"  # anyone; the handler filters by what the caller may see
+LOGIN = "login"  # any account
+ID = Whole()
+T = TypeVar("T")
+_UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 
-class JSONRenderer(BaseRenderer):
-    media_type = "application/json"
-    format = "json"
-    charset = "utf-8"
+class ApiView(APIView):
+    """Permissions are PUBLIC, LOGIN, or a system permission such as ``user:list``."""
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
-        return b"" if data is None else json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    permissions: ClassVar[Mapping[str, str]] = {}
+    parameters: ClassVar[Mapping[str, Mapping[str, Reader]]] = {}
+    bodies: ClassVar[Mapping[str, Mapping[str, Reader]]] = {}
+    paths: ClassVar[Mapping[str, Reader]] = {}
+    works_read_only: ClassVar[bool] = False
+
+    default_response_headers: ClassVar[dict[str, str]] = {}
+    _renderer = JSONRenderer()
+
+    params: dict[str, Any]
+    body: dict[str, Any]
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponse]:
+        view = super().as_view(**initkwargs)
+        view.csrf_exempt = False  # type: ignore[attr-defined] - the middleware decides, by whether a session came along
+        return view
+
+    @property
+    def actor(self) -> Actor:
+        return self.request.user
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        return self._renderer, self._renderer.media_type
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        request.accepted_renderer, request.accepted_media_type = self._renderer, self._renderer.media_type
+        verb = request.method or ""
+        permission = self.permissions.get(verb)
+        if permission is None:
+            raise HarborError("METHOD_NOT_ALLOWED", headers={"Allow": ", ".join(self.permissions)})
+        self._validate(request, verb)
+        self.authorize(permission)
+        if verb in _UNSAFE and not self.works_read_only and config_get("read_only"):
+            raise HarborError("DENIED", "the system is in read only mode, no modification is allowed")
+
+    def _validate(self, request: Request, verb: str) -> None:
+        for name, text in self.kwargs.items():
+            if "\0" in text:
+                raise HarborError("BAD_REQUEST", f"{name} holds a NUL character")
+        self.kwargs |= {name: reader.load_text(name, self.kwargs[name]) for name, reader in self.paths.items()}
+        schema = self.parameters.get(verb)
+        self.params = read_text(schema, request._request.GET) if schema else {}
+        fields = self.bodies.get(verb)
+        self.body = read(fields, request.data) if fields is not None else {}
+
+    def authorize(self, permission: str) -> None:
+        """Raise UNAUTHORIZED or FORBIDDEN unless the actor may."""
+        if permission == PUBLIC:
+            return
+        self.require_login()
+        if permission != LOGIN:
+            access.require(self.actor, permission)
+
+    def require_login(self) -> None:
+        if not self.actor.is_authenticated:
+            raise HarborError("UNAUTHORIZED", "authentication is required for this operation")
+
+    @property
+    def listing(self) -> Listing:
+        """page, page_size, q and sort of this request (``parameters`` includes LISTING or PAGING)."""
+        params = self.params
+        return Listing(
+            max(1, params["page"]), params["page_size"], params.get("q") or {}, params.get("sort") or ()
+        )
+
+    def page(self, page: Page[T], render: Callable[[T], dict[str, Any]]) -> Response:
+        """200 with the rows and the headers of a list."""
+        return self.rows([render(item) for item in page.items], page.total)
+
+    def rows(self, rows: list[Any], total: int) -> Response:
+        request: HttpRequest = self.request._request
+        headers = {"X-Total-Count": str(total)}
+        link = link_header(quote(request.path), request.GET.lists(), self.listing, total)
+        if link:
+            headers["Link"] = link
+        return Response(rows, headers=headers)
+
+    def created(self, *path: str | int) -> Response:
+        """201 with the Location of what was created, and no body."""
+        return Response(status=201, headers={"Location": location(*path)})
+
+    def done(self) -> Response:
+        return Response()
 
 
-class JSONParser(BaseParser):
-    """Any media type is read as JSON only when it says so: else UNSUPPORTED_MEDIA_TYPE."""
+class ProjectView(ApiView):
+    """Below a project given by name or id (``X-Is-Resource-Name``); permissions are those of the project."""
 
-    media_type = "*/*"
+    project: Project
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        if not (media_type or "").partition(";")[0].strip().lower().endswith("json"):
-            raise HarborError("UNSUPPORTED_MEDIA_TYPE", "the body must be application/json")
-        try:
-            return json.loads(stream.read() or b"{}")
-        except (ValueError, RecursionError) as exc:
-            raise ParseError("the body is not valid JSON") from exc
+    def authorize(self, permission: str) -> None:
+        reference = self.kwargs.get("project_name_or_id") or self.kwargs["project_name"]
+        by_name = "project_name" in self.kwargs or is_true(self.request, "X-Is-Resource-Name")
+        self.project = access.get_project(self.actor, reference, permission, by_name=by_name)
+
+
+def is_true(request: Request, header: str) -> bool:
+    return request.headers.get(header, "").lower() in ("true", "1")
+
+
+def location(*path: str | int) -> str:
+    return PREFIX + "".join(f"/{quote(str(part), safe='')}" for part in path)
+
+
+def repository_segment(name: str) -> str:
+    """A repository's name inside its project as it stands in a path: encoded twice."""
+    return quote(quote(name, safe=""), safe="")
+
+
+def decoded(segment: str) -> str:
+    """The name behind a path segment that HTTP has decoded once."""
+    return unquote(segment, errors="replace")
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Any path the API does not have."""
+    return error_response(HarborError("NOT_FOUND", f"path {request.path} was not found"))

@@ -1,14 +1,21 @@
 """The REST API's routes, under ``/api``."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from harbor_core.api import system
+from harbor_core.api import health, system
+from harbor_core.api.base import not_found
 
+v2 = [
+    path("ping", system.Ping.as_view()),
+    path("health", health.Health.as_view()),
+    path("systeminfo", system.SystemInfo.as_view()),
+    path("systeminfo/getcert", system.GetCert.as_view()),
+    path("systeminfo/volumes", system.Volumes.as_view()),
+    path("", include("auth.api.urls")),
+    path("", include("projects.api.urls")),
+]
 urlpatterns = [
     path("version", system.Version.as_view()),
-    path("v2.0/ping", system.Ping.as_view()),
-    path("v2.0/health", system.Health.as_view()),
-    path("v2.0/systeminfo", system.SystemInfo.as_view()),
-    path("v2.0/systeminfo/getcert", system.GetCert.as_view()),
-    re_path(r"^", system.Unknown.as_view()),
+    path("v2.0/", include(v2)),
+    re_path(r"^", not_found),
 ]

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -41,7 +41,8 @@ def revision_link(repository: str, digest: str) -> str:
 class Backend(Protocol):
     """What a driver must offer beyond Django's Storage: an atomic overwrite, and a walk."""
 
-    storage: Storage
+    @property
+    def storage(self) -> Storage: ...
 
     def put(self, path: str, data: bytes) -> None: ...
 
@@ -54,6 +55,8 @@ class Backend(Protocol):
     def upload_offset(self, prefix: str) -> int | None: ...
 
     def free_bytes(self) -> int | None: ...
+
+    def total_bytes(self) -> int | None: ...
 
     def presigned_url(self, path: str, seconds: int) -> str | None: ...
 
@@ -117,6 +120,13 @@ class FilesystemBackend:
             return None
         return stats.f_bavail * stats.f_frsize
 
+    def total_bytes(self) -> int | None:
+        try:
+            stats = os.statvfs(self.root)
+        except FileNotFoundError:
+            return None
+        return stats.f_blocks * stats.f_frsize
+
     def presigned_url(self, path: str, seconds: int) -> str | None:
         return None
 
@@ -165,6 +175,9 @@ class S3Backend:
     def free_bytes(self) -> int | None:
         return None
 
+    def total_bytes(self) -> int | None:
+        return None
+
     def presigned_url(self, path: str, seconds: int) -> str | None:
         return self.storage.url(path, expire=seconds)
 
@@ -199,6 +212,9 @@ class GenericBackend:
         return self.size(f"{prefix}/data") or 0
 
     def free_bytes(self) -> int | None:
+        return None
+
+    def total_bytes(self) -> int | None:
         return None
 
     def presigned_url(self, path: str, seconds: int) -> str | None:
@@ -254,7 +270,8 @@ def backend() -> Backend:
     """The configured driver. swift and oss are refused by a system check (harbor.E002)."""
     if settings.STORAGE_DRIVER == "filesystem":
         return FilesystemBackend(settings.STORAGE_FILESYSTEM_ROOT)
-    return {"s3": _s3, "gcs": _gcs, "azure": _azure}[settings.STORAGE_DRIVER]()
+    drivers: dict[str, Callable[[], Backend]] = {"s3": _s3, "gcs": _gcs, "azure": _azure}
+    return drivers[settings.STORAGE_DRIVER]()
 
 
 @cache
