@@ -30,7 +30,7 @@ ROLE_ORDER = (Role.PROJECT_ADMIN, Role.MAINTAINER, Role.DEVELOPER, Role.GUEST, R
 
 def _expand(table: dict[str, str]) -> frozenset[str]:
     """``{"label": "crudl", "repository": "rl pull"}`` -> permissions; letters are create/read/update/delete/list."""
-    permissions = set()
+    permissions: set[str] = set()
     for resource, spec in table.items():
         for word in spec.split():
             actions = [_LETTERS[letter] for letter in word] if set(word) <= set(_LETTERS) else [word]

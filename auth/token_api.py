@@ -50,6 +50,6 @@ def _actor(request: HttpRequest) -> Actor:
         return actor
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if cookie:
-        request.session = SessionStore(cookie)  # type: ignore[assignment] - this chain has no session middleware
+        request.session = SessionStore(cookie)  # this chain has no session middleware
         return session_actor(request) or ANONYMOUS
     return ANONYMOUS

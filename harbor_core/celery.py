@@ -9,3 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "harbor_core.settings")
 app = Celery("harbor")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    "sweep-uploads": {"task": "jobservice.tasks.sweep_uploads", "schedule": 15 * 60},
+    "fold-quota": {"task": "jobservice.tasks.fold_quota", "schedule": 60},
+    "clear-sessions": {"task": "jobservice.tasks.clear_sessions", "schedule": 60 * 60},
+}

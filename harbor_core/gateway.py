@@ -3,8 +3,8 @@
 The standalone supervisor calls :func:`render`; images and charts run ``python -m harbor_core.gateway`` with the
 environment of docs/configuration.md and get the configuration on standard output. Only the standard library is used.
 
-Template language, one line each: ``#@if NAME`` / ``#@else`` / ``#@end`` keep lines by a truth value, ``#@define NAME`` /
-``#@end`` store lines, ``#@use NAME`` puts them in, and ``@@NAME@@`` is a value or a one-line definition.
+Template language, one line each: ``#@if NAME`` / ``#@else`` / ``#@end`` keep lines by a truth value, ``#@define NAME``
+/ ``#@end`` store lines, ``#@use NAME`` puts them in, and ``@@NAME@@`` is a value or a one-line definition.
 """
 
 import ipaddress

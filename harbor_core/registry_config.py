@@ -136,7 +136,7 @@ def render(config: RegistryConfig) -> str:
             config.driver: {name: _typed(name, value) for name, value in sorted(config.options.items())},
             "delete": {"enabled": True},
             "redirect": {"disable": not config.redirect},
-            # Core owns upload sessions and collects the abandoned ones; no descriptor cache may outlive a collected blob.
+            # Core owns upload sessions. There is no descriptor cache: it would outlive collected blobs.
             "maintenance": {"uploadpurging": {"enabled": False}, "readonly": {"enabled": False}},
         },
         "http": {

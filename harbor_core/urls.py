@@ -9,3 +9,7 @@ urlpatterns = [
     path("api/", include("harbor_core.api.urls")),
     path("", include("portal.urls")),
 ]
+
+handler403 = "portal.views.errors.denied"
+handler404 = "portal.views.errors.not_found"
+handler500 = "portal.views.errors.server_error"

@@ -4,12 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
 
 from auth.selectors.default_password import admin_has_default_password
 from harbor_core.services.config import config_get
-from portal import preferences
+from portal import banner, preferences
 from portal.shortcuts import actor_of, registry_for
 
 PRODUCT = "Harbor"
@@ -29,8 +28,8 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "language": get_language(),
         "registry": registry_for(request),
         "offers_ca": bool(settings.CA_FILE),
-        "banner": SimpleLazyObject(lambda: config_get("banner_message")),
-        "read_only": SimpleLazyObject(lambda: config_get("read_only")),
+        "banner": banner.current(str(config_get("banner_message"))),
+        "read_only": config_get("read_only"),
         # Only who can act on it is told: for anyone else it would be an invitation.
         "default_password": actor.is_sysadmin and admin_has_default_password(),
     }

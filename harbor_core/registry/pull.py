@@ -4,6 +4,7 @@ One query finds the digest; the content is immutable and kept per process. A pul
 are buffered (projects.services.pulls).
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,14 +138,11 @@ def _negotiate(found: _Found, accept: str) -> _Found:
 
 
 def _amd64_child(index: _Found) -> _Found:
-    from projects.models import ArtifactReference
-
     with connection.cursor() as cursor:
         cursor.execute(_AMD64_CHILD, [index.artifact_id])
         rows = cursor.fetchall()
-    read = ArtifactReference._meta.get_field("platform").from_db_value
     for *columns, platform in rows:
-        value = read(platform, None, connection) if isinstance(platform, str) else platform
+        value = json.loads(platform) if isinstance(platform, str) else platform  # text on both databases' raw cursors
         if value.get("os") == "linux" and value.get("architecture") == "amd64":
             child = _Found(*columns)
             return _Found(

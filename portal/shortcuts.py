@@ -1,0 +1,106 @@
+"""What every page does: who asks, may they see it, and which half of the page to answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from auth.actor import ANONYMOUS, Actor
+from auth.authentication import session_actor
+from harbor_core.lib.errors import HarborError
+from harbor_core.lib.public import public_url
+from portal.commands import Registry, registry_of
+from portal.views.errors import error_page
+from projects import access
+from projects.access import ProjectAccess
+from projects.models import Project, Repository
+from projects.selectors import browsing
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def page(*methods: str) -> Callable[[View[P]], View[P]]:
+    """A page that answers these methods and no other. Expected failures become error pages; nothing is kept by shared
+    caches, since what is shown depends on who asks."""
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.method not in allowed:
+                response = error_page(request, 405)
+                response["Allow"] = ", ".join(sorted(allowed))
+                return response
+            try:
+                response = view(request, *args, **kwargs)
+            except HarborError as error:
+                response = error_page(request, error.status)
+                for name, value in error.headers.items():
+                    response[name] = value
+            patch_cache_control(response, private=True, no_cache=True)
+            patch_vary_headers(response, ("Cookie", "Accept-Language", "HX-Request"))
+            return response
+
+        return wrapped
+
+    allowed = frozenset(methods) | ({"HEAD"} if "GET" in methods else set())
+    return decorate
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in user or anonymous; read once per request. Pages know sessions only, no other credential."""
+    if not hasattr(request, "portal_actor"):
+        request.portal_actor = session_actor(request) or ANONYMOUS  # type: ignore[attr-defined]
+    return request.portal_actor  # type: ignore[attr-defined]
+
+
+def registry_for(request: HttpRequest) -> Registry:
+    """The address under which this browser reaches us, so that shown commands work from where it stands."""
+    return registry_of(public_url(request.META.get("HTTP_HOST", "")))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """A project somebody may see, and what they may do in it."""
+
+    project: Project
+    access: ProjectAccess
+
+    def may(self, permission: str) -> bool:
+        return permission in self.access.permissions
+
+
+def project_or_404(request: HttpRequest, reference: str, permission: str) -> ProjectPage:
+    """What one may not see does not exist: both are 404, and alike. Two queries and those of the session."""
+    project = access.find_project(reference)
+    if project is not None:
+        granted = access.project_access(actor_of(request), project.name)
+        if granted is not None and permission in granted.permissions:
+            return ProjectPage(project, granted)
+    raise Http404
+
+
+def repository_or_404(page: ProjectPage, name: str) -> Repository:
+    """``name`` inside the project."""
+    repository = browsing.repository_find(page.project, name)
+    if repository is None:
+        raise Http404
+    return repository
+
+
+def respond(request: HttpRequest, template: str, partial: str, context: dict[str, Any]) -> HttpResponse:
+    """The whole page, or to htmx only the part that it puts in place."""
+    htmx = getattr(request, "htmx", None)
+    wants_part = bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    return render(request, partial if wants_part else template, context)
+
+
+def safe_next(value: str) -> str:
+    """A path of this site to go back to, empty for anything else."""
+    inside = value.startswith("/") and url_has_allowed_host_and_scheme(value, allowed_hosts=None)
+    return value if inside else ""

@@ -1,0 +1,67 @@
+"""Signing in and out, and what a person chose for the portal."""
+
+from django.contrib.auth import logout as session_logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.translation import gettext as _
+
+from auth.session_api import start_session
+from harbor_core.lib.errors import HarborError
+from portal import preferences
+from portal.forms.account import SignInForm
+from portal.shortcuts import actor_of, page, safe_next
+
+
+@page("GET", "POST")
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """A form; afterwards to ``next``. Wrong credentials answer 401, too many tries 429 with Retry-After, both with the
+    form as it was filled in."""
+    target = safe_next(request.POST.get("next") or request.GET.get("next") or "")
+    if actor_of(request).is_authenticated:
+        return redirect(target or "portal:projects")
+    form = SignInForm(request.POST or None)
+    refused = None
+    if request.method == "POST":
+        refused = _start(request, form)
+        if refused is None:
+            return HttpResponseRedirect(target or resolve_url("portal:projects"))
+    status = refused.status if refused else 200
+    response = render(request, "portal/account/sign_in.html", {"form": form, "next": target}, status=status)
+    for name, value in (refused.headers if refused else {}).items():
+        response[name] = value
+    return response
+
+
+def _start(request: HttpRequest, form: SignInForm) -> HarborError | None:
+    """Start the session, or say in the form why not."""
+    if not form.is_valid():
+        return HarborError("BAD_REQUEST")
+    try:
+        start_session(request, form.cleaned_data["username"], form.cleaned_data["password"])
+    except HarborError as error:
+        form.add_error(None, _refusal(error))
+        return error
+    return None
+
+
+def _refusal(error: HarborError) -> str:
+    if error.code == "TOOMANYREQUESTS":
+        seconds = error.headers.get("Retry-After", "60")
+        return _("Too many failed attempts. Try again in %(seconds)s s.") % {"seconds": seconds}
+    if error.code == "UNAUTHORIZED":
+        return _("User name or password is wrong.")
+    raise error
+
+
+@page("POST")
+def sign_out(request: HttpRequest) -> HttpResponse:
+    session_logout(request)
+    return redirect("portal:sign-in")
+
+
+@page("POST")
+def set_preferences(request: HttpRequest) -> HttpResponse:
+    """Remember theme, language or runtime, and back to where one was."""
+    response = HttpResponseRedirect(safe_next(request.POST.get("next", "")) or resolve_url("portal:home"))
+    preferences.store(response, request.POST.dict())
+    return response

@@ -1,0 +1,42 @@
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from portal.listing import Listing
+from portal.shortcuts import actor_of, page, project_or_404, respond
+from projects.selectors import browsing
+
+_ACCESS = {"private": False, "public": True}
+
+
+@page("GET")
+def project_list(request: HttpRequest) -> HttpResponse:
+    """Query: ``q`` (part of a name), ``access`` (private, public), ``sort``, ``page``, ``page_size``."""
+    actor = actor_of(request)
+    chosen = request.GET.get("access", "")
+    chosen = chosen if chosen in _ACCESS else ""
+    listing = Listing(
+        request,
+        sorts={"name": "name", "created": "creation_time", "access": "public"},
+        default="name",
+        keep={"access": chosen},
+    )
+    projects = listing.fill(browsing.project_list(actor, name=listing.query, public=_ACCESS.get(chosen)))
+    figures = browsing.project_figures(actor, [item.pk for item in projects])
+    context = {
+        "listing": listing,
+        "rows": [(item, figures[item.pk]) for item in projects],
+        "tabs": [
+            (_("All"), listing.url(access=""), not chosen),
+            (_("Public"), listing.url(access="public"), chosen == "public"),
+            (_("Private"), listing.url(access="private"), chosen == "private"),
+        ],
+        "statistics": browsing.project_statistics(actor),
+    }
+    return respond(request, "portal/projects/list.html", "portal/projects/_table.html", context)
+
+
+@page("GET")
+def project_home(request: HttpRequest, project: str) -> HttpResponse:
+    found = project_or_404(request, project, "project:read")
+    return redirect("portal:repositories", found.project.pk)
