@@ -69,7 +69,9 @@ def push_guide(registry: Registry, runtime: str, repository: str, username: str)
     user = username or "USER"
     if runtime == "ctr":
         flag = registry.flag("ctr")
-        return PushGuide("ctr", (f"ctr images tag SOURCE:TAG {target}", f"ctr images push {flag}--user {user} {target}"))
+        return PushGuide(
+            "ctr", (f"ctr images tag SOURCE:TAG {target}", f"ctr images push {flag}--user {user} {target}")
+        )
     tool = "docker" if runtime == "crictl" else runtime
     flag = registry.flag(tool)
     return PushGuide(

@@ -40,7 +40,7 @@ project_urls = [
 repository_urls = [
     # Where bookmarks made in Harbor's own portal point.
     re_path(
-        r"^harbor/projects/(?P<project>[^/]+)/repositories/(?P<repository>.+)/(?:artifacts|info)-tab"
+        r"^harbor/projects/(?P<project>[^/]+)/repositories/(?P<repository>.+)/(?P<tab>artifacts|info)-tab"
         r"(?:/artifacts/(?P<digest>[^/]+))?$",
         repositories.moved,
         name="moved",

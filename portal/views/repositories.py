@@ -15,6 +15,7 @@ from portal.shortcuts import (
     repository_or_404,
     respond,
 )
+from portal.views.artifacts import artifact_detail
 from projects.models import Repository
 from projects.selectors import browsing
 
@@ -123,12 +124,19 @@ def _artifacts(request: HttpRequest, repository: Repository, known: dict) -> dic
 
 
 @page("GET")
-def moved(request: HttpRequest, project: str, repository: str, digest: str | None = None) -> HttpResponse:
+def moved(request: HttpRequest, project: str, repository: str, tab: str, digest: str | None = None) -> HttpResponse:
     """Harbor's addresses name the tab in the path and encode the repository's slashes twice."""
+    found = project_or_404(request, project, "artifact:list")
+    literal = f"{repository}/{tab}-tab"
+    if browsing.repository_find(found.project, literal):  # a repository that is really called so
+        return (
+            artifact_detail(request, project, literal, digest)
+            if digest
+            else repository_detail(request, project, literal)
+        )
     name = unquote(repository)
     if not names.is_repository(f"x/{name}") or (digest and not names.is_digest(digest)):
         raise Http404
-    found = project_or_404(request, project, "artifact:list")
     if digest:
         return redirect("portal:artifact", found.project.pk, name, digest)
     return redirect(resolve_url("portal:repository", found.project.pk, name) + "?view=artifacts")
