@@ -12,7 +12,7 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from harbor_core.services.config import config_get
 from projects import access
-from projects.models import Member, Project, Quota, Repository, RepositoryBlob, Upload
+from projects.models import Member, Project, Quota, QuotaDelta, Repository, RepositoryBlob, Upload
 from projects.models.quota import UNLIMITED
 from projects.services import blobs, metadata
 
@@ -105,6 +105,7 @@ def delete(actor: Actor, project_id: int) -> None:
         project.save(update_fields=["name", "deleted", "update_time"])
         project.members.all().delete()
         Quota.objects.filter(project=project).delete()
+        QuotaDelta.objects.filter(project=project).delete()
         audit.record(actor, "delete", "project", name, project_id=project.pk)
     access.forget()
 
