@@ -29,9 +29,7 @@ try:
     PUBLIC_URLS = [EXTERNAL_URL, *(public_url(url) for url in env_list("HARBOR_PUBLIC_URLS"))]
     TRUSTED_PROXIES = env_list("HARBOR_TRUSTED_PROXIES")
     CA_FILE = env_str("HARBOR_CA_FILE")
-    LOG_LEVEL = env_choice(
-        "HARBOR_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")
-    ).upper()
+    LOG_LEVEL = env_choice("HARBOR_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")).upper()
 
     # ------------------------------------------------------------------ secrets and keys
     SECRET_KEY = env_str("HARBOR_SECRET_KEY")

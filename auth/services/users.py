@@ -23,7 +23,7 @@ def _bad(message: str) -> HarborError:
 
 def _check_name(what: str, value: str) -> None:
     if not 1 <= len(value) <= NAME_MAX or _FORBIDDEN_IN_NAMES.search(value):
-        raise _bad(f"{what} must have 1 to {NAME_MAX} characters, none of them , \" ~ # % $ or a control character")
+        raise _bad(f'{what} must have 1 to {NAME_MAX} characters, none of them , " ~ # % $ or a control character')
 
 
 def _check_profile(email: str, realname: str, comment: str) -> None:

@@ -104,9 +104,7 @@ class ApiView(APIView):
     def listing(self) -> Listing:
         """page, page_size, q and sort of this request (``parameters`` includes LISTING or PAGING)."""
         params = self.params
-        return Listing(
-            max(1, params["page"]), params["page_size"], params.get("q") or {}, params.get("sort") or ()
-        )
+        return Listing(max(1, params["page"]), params["page_size"], params.get("q") or {}, params.get("sort") or ())
 
     def page(self, page: Page[T], render: Callable[[T], dict[str, Any]]) -> Response:
         """200 with the rows and the headers of a list."""

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import get_conditional_response
 
 from auth.keys import registry_token
 from harbor_core.lib import names, storage
@@ -28,22 +29,29 @@ def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     size = storage.linked_sizes(name, [digest])[digest] if blob is not None else None
     if size is None:
         raise HarborError("BLOB_UNKNOWN", detail=digest)
-    response = HttpResponse(content_type="application/octet-stream")
+    # registry:2 cannot be trusted with a failed If-Match: it announces a length and sends no body.
+    if "If-Match" in request.headers or "If-None-Match" in request.headers:
+        unchanged = get_conditional_response(request, etag=f'"{digest}"')
+        if unchanged is not None:
+            return _describe(unchanged, digest)
+    if head:
+        return _describe(HttpResponse(headers={"Content-Length": str(size), "Accept-Ranges": "bytes"}), digest)
+    url = storage.backend().presigned_url(storage.blob_path(digest), PRESIGNED_SECONDS)
+    if settings.STORAGE_REDIRECT and url:
+        response = _describe(HttpResponse(status=307, headers={"Location": url}), digest)
+        response["Cache-Control"] = "no-store"  # the URL expires
+        return response
+    # The registry describes what it sends; the gateway would carry ours along and double them.
+    token = registry_token((name, ("pull",)))
+    return HttpResponse(headers={"X-Accel-Redirect": f"/_registry/v2/{name}/blobs/{digest}", "X-Registry-Token": token})
+
+
+def _describe(response: HttpResponse, digest: str) -> HttpResponse:
+    response["Content-Type"] = "application/octet-stream"
     response["Docker-Content-Digest"] = digest
     response["ETag"] = f'"{digest}"'
     response["Cache-Control"] = "max-age=31536000"
-    response["Accept-Ranges"] = "bytes"
-    if head:
-        response["Content-Length"] = str(size)
-        return response
-    url = storage.backend().presigned_url(storage.blob_path(digest), PRESIGNED_SECONDS)
-    if settings.STORAGE_REDIRECT and url:
-        response.status_code = 307
-        response["Location"] = url
-        response["Cache-Control"] = "no-store"  # the URL expires
-        return response
-    response["X-Accel-Redirect"] = f"/_registry/v2/{name}/blobs/{digest}"
-    response["X-Registry-Token"] = registry_token((name, ("pull",)))
+    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

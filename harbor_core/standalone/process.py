@@ -96,13 +96,15 @@ class Child:
             preexec_fn=lambda: _die_with(parent, self.program.death_signal),
         )
         self._pid_file.write_text(str(process.pid), encoding="ascii")
-        await asyncio.gather(*(self._relay(stream) for stream in (process.stdout, process.stderr) if stream))
-        code = await process.wait()
+        relays = [asyncio.create_task(self._relay(stream)) for stream in (process.stdout, process.stderr) if stream]
+        await _ended(process.pid)
         if sharing is not None:
             sharing.cancel()
-        # Workers of a program that was killed would keep its port or its files.
+        # Workers of a program that was killed would keep its port, its files and our end of the log.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        code = await process.wait()
+        await asyncio.gather(*relays)
         self._pid_file.unlink(missing_ok=True)
         return code
 
@@ -148,6 +150,22 @@ def say(text: str, who: str = "harbor") -> None:
     """One line of the common log."""
     sys.stdout.write(f"{who:<8} | {text}\n")
     sys.stdout.flush()
+
+
+async def _ended(pid: int) -> None:
+    """Wait for this one process; asyncio's own wait also waits for whoever inherited its standard output."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _die_with(parent: int, death_signal: signal.Signals) -> None:

@@ -39,9 +39,7 @@ def _checked(role: int) -> int:
 
 def _user(reference: UserReference) -> User:
     users = User.objects.filter(deleted=False)
-    found = (
-        users.filter(pk=reference.id).first() if reference.id else users.filter(username=reference.name).first()
-    )
+    found = users.filter(pk=reference.id).first() if reference.id else users.filter(username=reference.name).first()
     if found is None:
         raise HarborError("NOT_FOUND", f"user {reference.id or reference.name[:200]} not found")
     return found

@@ -16,7 +16,7 @@ from tests.portal import content
 
 @pytest.fixture(autouse=True, scope="session")
 def portal_assets() -> Iterator[None]:
-    """Translations compiled, static files found where they are written (collectstatic is a step of the installation)."""
+    """Translations compiled; static files found where they are written (collecting them is a step of installation)."""
     call_command("compilemessages", verbosity=0)
     storages = django_settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
