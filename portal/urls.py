@@ -30,6 +30,7 @@ _PROJECT = "harbor/projects/<str:project>"
 account_urls = [
     path("account/sign-in", account.sign_in, name="sign-in"),
     path("account/sign-out", account.sign_out, name="sign-out"),
+    path("account/password", account.change_password, name="password"),
     path("account/preferences", account.set_preferences, name="preferences"),
 ]
 project_urls = [

@@ -14,6 +14,7 @@ from django.utils import timezone
 from auth import rbac
 from auth.actor import Actor, Credential, Kind
 from auth.models import RobotPermission
+from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
 from projects.models import Member, Project
@@ -169,7 +170,7 @@ def find_project(reference: str | int, *, by_name: bool = False) -> Project | No
     live = Project.objects.select_related("owner").filter(deleted=False)
     if text.isascii() and text.isdigit() and not by_name:
         return live.filter(pk=int(text)).first() if len(text) < 19 else None
-    return live.filter(name=text).first()
+    return live.filter(name=text).first() if names.is_project(text) else None
 
 
 def get_project(actor: Actor, reference: str | int, permission: str, *, by_name: bool = False) -> Project:

@@ -42,8 +42,11 @@ def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
         response["Cache-Control"] = "no-store"  # the URL expires
         return response
     # The registry describes what it sends; the gateway would carry ours along and double them.
-    token = registry_token((name, ("pull",)))
-    return HttpResponse(headers={"X-Accel-Redirect": f"/_registry/v2/{name}/blobs/{digest}", "X-Registry-Token": token})
+    accelerated = {
+        "X-Accel-Redirect": f"/_registry/v2/{name}/blobs/{digest}",
+        "X-Registry-Token": registry_token((name, ("pull",))),
+    }
+    return HttpResponse(content_type="application/octet-stream", headers=accelerated)
 
 
 def _describe(response: HttpResponse, digest: str) -> HttpResponse:

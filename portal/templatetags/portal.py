@@ -26,7 +26,7 @@ _KIND_ICONS = {"IMAGE": "container", "CHART": "ship-wheel", "SBOM": "scroll-text
 @cache
 def icon(name: str, size: int = 16) -> SafeString:
     """An icon beside text that says the same: hidden from screen readers."""
-    return lucide(name, size=size, aria_hidden="true", focusable="false", **{"class": "icon"})
+    return lucide(name, size=size, aria_hidden="true", focusable="false", **{"class": f"icon icon-{name}"})
 
 
 @register.simple_tag

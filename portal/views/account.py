@@ -1,14 +1,20 @@
 """Signing in and out, and what a person chose for the portal."""
 
+from urllib.parse import quote
+
+from django.contrib import messages
 from django.contrib.auth import logout as session_logout
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.translation import gettext as _
 
+from auth.actor import Actor
+from auth.services import users
 from auth.session_api import start_session
 from harbor_core.lib.errors import HarborError
 from portal import preferences
-from portal.forms.account import SignInForm
+from portal.forms.account import PasswordForm, SignInForm
 from portal.shortcuts import actor_of, page, safe_next
 
 
@@ -57,6 +63,40 @@ def _refusal(error: HarborError) -> str:
 def sign_out(request: HttpRequest) -> HttpResponse:
     session_logout(request)
     return redirect("portal:sign-in")
+
+
+@page("GET", "POST")
+def change_password(request: HttpRequest) -> HttpResponse:
+    """One's own password; this session goes on, every other one of the account ends."""
+    actor = actor_of(request)
+    if actor.user_id is None:
+        return redirect(f"{resolve_url('portal:sign-in')}?next={quote(request.path)}")
+    form = PasswordForm(request.POST or None)
+    status = 200
+    if request.method == "POST":
+        error = _change(request, actor, form)
+        if error is None:
+            messages.success(request, _("Your password was changed."))
+            return redirect("portal:projects")
+        status = error.status
+    return render(request, "portal/account/password.html", {"form": form}, status=status)
+
+
+def _change(request: HttpRequest, actor: Actor, form: PasswordForm) -> HarborError | None:
+    """Change it, or say in the form why not."""
+    if not form.is_valid():
+        return HarborError("BAD_REQUEST")
+    old, new = form.cleaned_data["old"], form.cleaned_data["new"]
+    try:
+        user = users.change_password(actor, actor.id, new=new, old=old, address=request.META.get("HTTP_X_REAL_IP", ""))
+    except HarborError as error:
+        if error.code == "FORBIDDEN":
+            form.add_error("old", _("This is not your current password."))
+        else:
+            form.add_error(None, _refusal(error))
+        return error
+    update_session_auth_hash(request, user)
+    return None
 
 
 @page("POST")

@@ -17,7 +17,8 @@ from tests.portal import content
 @pytest.fixture(autouse=True, scope="session")
 def portal_assets() -> Iterator[None]:
     """Translations compiled; static files found where they are written (collecting them is a step of installation)."""
-    call_command("compilemessages", verbosity=0)
+    if any(file for folder in django_settings.LOCALE_PATHS for file in folder.glob("*/LC_MESSAGES/*.po")):
+        call_command("compilemessages", verbosity=0)
     storages = django_settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
