@@ -171,6 +171,12 @@ def forget_everything() -> None:
     config._cache.clear()
 
 
+def configure(**values: Any) -> None:
+    """Change system settings, with effect at once (otherwise it comes with the commit)."""
+    config.config_set(**values)
+    config._cache.clear()
+
+
 @pytest.fixture(autouse=True)
 def fresh_memory() -> Iterator[None]:
     forget_everything()

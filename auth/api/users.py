@@ -105,6 +105,7 @@ class UserPassword(OwnOrPermitted):
             address=request.META.get("HTTP_X_REAL_IP", ""),
         )
         if self.actor.credential is Credential.SESSION and self.actor.user_id == user.pk:
+            request._request.user = user
             update_session_auth_hash(request._request, user)  # every other session of the account ends
         return self.done()
 

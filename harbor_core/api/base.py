@@ -26,7 +26,7 @@ from harbor_core.api.exceptions import error_response
 from harbor_core.api.formats import JSONRenderer
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.pagination import Listing, Page, link_header
-from harbor_core.lib.wire import Reader, Whole, read, read_text
+from harbor_core.lib.wire import Parsed, Reader, Whole, read, read_text
 from harbor_core.services.config import config_get
 from projects import access
 from projects.models import Project
@@ -37,6 +37,17 @@ LOGIN = "login"  # any account
 ID = Whole()
 T = TypeVar("T")
 _UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def decoded(segment: str) -> str:
+    """The name behind a path segment that HTTP has decoded once. Raises BAD_REQUEST."""
+    name = unquote(segment, errors="replace")
+    if "\0" in name:
+        raise HarborError("BAD_REQUEST", "the path holds a NUL character")
+    return name
+
+
+ENCODED = Parsed(decoded)  # a name whose slashes are encoded twice
 
 
 class ApiView(APIView):
@@ -148,11 +159,6 @@ def location(*path: str | int) -> str:
 def repository_segment(name: str) -> str:
     """A repository's name inside its project as it stands in a path: encoded twice."""
     return quote(quote(name, safe=""), safe="")
-
-
-def decoded(segment: str) -> str:
-    """The name behind a path segment that HTTP has decoded once."""
-    return unquote(segment, errors="replace")
 
 
 def not_found(request: HttpRequest) -> HttpResponse:

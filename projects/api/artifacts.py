@@ -190,7 +190,7 @@ class Addition(ArtifactView):
     """What an artifact holds besides its layers; for an image the steps that built it."""
 
     permissions = {"GET": "artifact-addition:read"}
-    paths = {"addition": Text(choices=ADDITIONS)}
+    paths = ArtifactView.paths | {"addition": Text(choices=ADDITIONS)}
 
     def get(self, request: Request, addition: str, **path: str) -> HttpResponse:
         if addition != "build_history" or not _has_build_history(self.artifact):

@@ -1,6 +1,6 @@
 """Views below a repository and below an artifact."""
 
-from harbor_core.api.base import ApiView, decoded
+from harbor_core.api.base import ENCODED, ApiView
 from projects import access
 from projects.access import ProjectAccess
 from projects.models import Artifact, Repository
@@ -20,11 +20,12 @@ class NamedProjectView(ApiView):
 class RepositoryView(NamedProjectView):
     """``self.repository`` is there when the handler runs."""
 
+    paths = {"repository_name": ENCODED}
     repository: Repository
 
     def authorize(self, permission: str) -> None:
         super().authorize(permission)
-        name = f"{self.project.project_name}/{decoded(self.kwargs['repository_name'])}"
+        name = f"{self.project.project_name}/{self.kwargs['repository_name']}"
         self.repository = repository_get(self.project.project_id, name)
 
 
