@@ -107,10 +107,7 @@ def image(repository: str, *, layers: int = 1, **more: Any) -> dict[str, Any]:
         "schemaVersion": 2,
         "mediaType": mt.OCI_MANIFEST,
         "config": {"mediaType": IMAGE_CONFIG} | put_blob(repository, json.dumps(config_blob).encode()),
-        "layers": [
-            {"mediaType": LAYER} | put_blob(repository, secrets.token_bytes(64))
-            for _ in range(layers)
-        ],
+        "layers": [{"mediaType": LAYER} | put_blob(repository, secrets.token_bytes(64)) for _ in range(layers)],
     } | more
 
 

@@ -12,7 +12,9 @@ class SignInForm(forms.Form):
         label=_("User name"),
         max_length=300,
         error_messages={"required": _("Enter your user name.")},
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
+        ),
     )
     password = forms.CharField(
         label=_("Password"),

@@ -116,7 +116,9 @@ def test_slashes_do_not_matter(api: Api, path: str) -> None:
     assert api("sysadmin", "GET", path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2.0", "/api/v2.0/", "/api/v1.0/projects", "nothing", "projects/team/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/v2.0", "/api/v2.0/", "/api/v1.0/projects", "nothing", "projects/team/nothing"]
+)
 def test_unknown_paths(api: Api, path: str) -> None:
     response = api("sysadmin", "GET", path)
     if path == "/api":

@@ -42,7 +42,9 @@ def test_reads(text: str, conditions: dict) -> None:
         assert parse_query(text) == conditions
 
 
-@pytest.mark.parametrize("text", ["k", "=v", "k=[1]", "k=[1~2~3]", "k=[1~2", "k={a b", "k=(a", "k=%zz", "k=%ff", "k=%00", "k=[", "a=1,,b=2"])
+@pytest.mark.parametrize(
+    "text", ["k", "=v", "k=[1]", "k=[1~2~3]", "k=[1~2", "k={a b", "k=(a", "k=%zz", "k=%ff", "k=%00", "k=[", "a=1,,b=2"]
+)
 def test_refuses(text: str) -> None:
     with pytest.raises(HarborError) as caught:
         parse_query(text)
@@ -70,6 +72,8 @@ def test_sort() -> None:
     assert parse_sort(",,-") == []
 
 
-@pytest.mark.parametrize(("key", "snake"), [("ProjectID", "project_id"), ("name", "name"), ("OwnerId", "owner_id"), ("CVEId", "cve_id")])
+@pytest.mark.parametrize(
+    ("key", "snake"), [("ProjectID", "project_id"), ("name", "name"), ("OwnerId", "owner_id"), ("CVEId", "cve_id")]
+)
 def test_snake_case(key: str, snake: str) -> None:
     assert snake_case(key) == snake

@@ -63,9 +63,7 @@ ROWS = [
         "200 403 403 403 403 403 403 403 401",  # the outsider's own, but without the old one
         {"new_password": "Passw0rd-2"},
     ),
-    Row(
-        "users/<str:user_id>/sysadmin", "PUT", "users/{outsider}/sysadmin", _SYSADMIN, {"sysadmin_flag": True}
-    ),
+    Row("users/<str:user_id>/sysadmin", "PUT", "users/{outsider}/sysadmin", _SYSADMIN, {"sysadmin_flag": True}),
     Row(
         "users/<str:user_id>/cli_secret",
         "PUT",
@@ -89,9 +87,7 @@ ROWS = [
         "201 201 403 403 403 403 403 403 401",
         {"role_id": 3, "member_user": {"username": "outsider"}},
     ),
-    Row(
-        f"{PROJECT}/members/<str:mid>", "GET", "projects/team/members/{mid}", "200 200 200 200 200 403 403 403 401"
-    ),
+    Row(f"{PROJECT}/members/<str:mid>", "GET", "projects/team/members/{mid}", "200 200 200 200 200 403 403 403 401"),
     Row(f"{PROJECT}/members/<str:mid>", "PUT", "projects/team/members/{mid}", _ADMINS, {"role_id": 2}),
     Row(f"{PROJECT}/members/<str:mid>", "DELETE", "projects/team/members/{mid}", _ADMINS),
     Row(f"{PROJECT}/metadatas", "GET", "projects/team/metadatas/", _SYSADMIN),
@@ -102,9 +98,7 @@ ROWS = [
         "projects/team/metadatas/public",
         "200 200 200 403 403 403 403 403 401",
     ),
-    Row(
-        f"{PROJECT}/metadatas/<str:meta_name>", "PUT", "projects/team/metadatas/public", _ADMINS, {"public": "true"}
-    ),
+    Row(f"{PROJECT}/metadatas/<str:meta_name>", "PUT", "projects/team/metadatas/public", _ADMINS, {"public": "true"}),
     Row(f"{PROJECT}/metadatas/<str:meta_name>", "DELETE", "projects/team/metadatas/public", _ADMINS),
     Row(f"{PROJECT}/artifacts", "GET", "projects/team/artifacts", _MEMBERS_AND_ROBOT),
     Row("repositories", "GET", "repositories", _EVERYBODY),

@@ -35,9 +35,7 @@ def contents() -> dict[str, list[Any]]:
 
 
 def test_every_route_and_verb_has_a_row() -> None:
-    declared = {
-        (route.removeprefix("v2.0/"), verb) for route, view in routes(urlpatterns) for verb in view.permissions
-    }
+    declared = {(route.removeprefix("v2.0/"), verb) for route, view in routes(urlpatterns) for verb in view.permissions}
     assert declared == {(row.route, row.verb) for row in ROWS}
     assert len(declared) == len(ROWS)
 
@@ -70,7 +68,12 @@ def test_answers(row: Row, world: World) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["projects/nowhere", "projects/nowhere/repositories", "projects/nowhere/repositories/x/artifacts", "projects/424242"],
+    [
+        "projects/nowhere",
+        "projects/nowhere/repositories",
+        "projects/nowhere/repositories/x/artifacts",
+        "projects/424242",
+    ],
 )
 def test_a_project_that_is_not_there_looks_like_one_that_is_closed(path: str, world: World) -> None:
     closed = path.replace("nowhere", "team").replace("424242", str(world.project.pk))
