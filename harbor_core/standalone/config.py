@@ -93,7 +93,7 @@ def load() -> Config:
         data_dir=data_dir,
         run_dir=_run_dir(data_dir),
         port=port,
-        listen=tuple(env_list("HARBOR_LISTEN")) or _all_addresses(),
+        listen=_listen(env_list("HARBOR_LISTEN")) or _all_addresses(),
         external_url=external_url,
         public_urls=tuple(public_url(url) for url in env_list("HARBOR_PUBLIC_URLS")) + local,
         tls=tls,
@@ -161,6 +161,15 @@ def _run_dir(data_dir: Path) -> Path:
     name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
     runtime = Path("/run") if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir()))
     return runtime / f"harbor-{os.geteuid()}-{name}"
+
+
+def _listen(addresses: list[str]) -> tuple[str, ...]:
+    for address in addresses:
+        try:
+            ipaddress.ip_address(address.strip("[]"))
+        except ValueError:
+            raise ConfigError(f"HARBOR_LISTEN: {address!r} is not an IP address.") from None
+    return tuple(addresses)
 
 
 def _all_addresses() -> tuple[str, ...]:

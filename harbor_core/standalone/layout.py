@@ -52,7 +52,7 @@ def renew_certificate(config: Config) -> bool:
 
 
 def write_configurations(config: Config) -> None:
-    """``registry.yml`` and ``nginx.conf`` in the run folder. The registry's key must exist."""
+    """``registry.yml`` and ``nginx.conf`` in the run folder. Raises ConfigError for a value they cannot hold."""
     secret = (config.data_dir / "secrets" / "registry_http_secret").read_text(encoding="ascii").strip()
     certificates = config.data_dir / "tls"
     registry = registry_config.render(

@@ -1,6 +1,7 @@
 """What happens once per start, in one Django process before anything serves: keys, checks, migrations, first rows,
 static files, translations. Run by the supervisor as ``python -m harbor_core.standalone.prepare``."""
 
+import io
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def main() -> int:
     ensure_token_key(settings.KEY_DIR)
     ensure_internal_key(settings.KEY_DIR)
     try:
-        call_command("check", fail_level="ERROR")
+        call_command("check", fail_level="ERROR", stdout=io.StringIO())  # only what is wrong is worth a line
     except SystemCheckError as exc:
         return _refuse(str(exc))
     try:

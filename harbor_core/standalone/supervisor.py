@@ -32,6 +32,7 @@ def main() -> int:
         guard = layout.lock(config)
         check_ports_free(config)
         layout.prepare(config)
+        layout.write_configurations(config)
         supervisor = Supervisor(config)
     except ConfigError as exc:
         sys.stderr.write(f"harbor: {exc}\n")
@@ -80,7 +81,6 @@ class Supervisor:
         code = await self._prepare()
         if code:
             return code
-        layout.write_configurations(self._config)
         for program in self._serving:
             if not await self._launch(program):
                 return 1
