@@ -123,7 +123,7 @@ class Supervisor:
             if healthy:
                 return True
             await asyncio.sleep(0.2)
-        say(f"the registry did not become healthy within {READY_SECONDS:g} s; last answer: {answer}")
+        say(f"the registry did not become healthy; last answer: {answer}")
         return False
 
     async def _shut_down(self) -> None:
