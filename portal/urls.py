@@ -21,8 +21,8 @@ class DigestConverter(RepositoryConverter):
     regex = names.DIGEST
 
 
-register_converter(RepositoryConverter, "repository")
-register_converter(DigestConverter, "digest")
+register_converter(RepositoryConverter, "portal_repository")
+register_converter(DigestConverter, "portal_digest")
 
 app_name = "portal"
 _PROJECT = "harbor/projects/<str:project>"
@@ -47,11 +47,11 @@ repository_urls = [
         name="moved",
     ),
     path(
-        f"{_PROJECT}/repositories/<repository:repository>/artifacts/<digest:digest>",
+        f"{_PROJECT}/repositories/<portal_repository:repository>/artifacts/<portal_digest:digest>",
         artifacts.artifact_detail,
         name="artifact",
     ),
-    path(f"{_PROJECT}/repositories/<repository:repository>", repositories.repository_detail, name="repository"),
+    path(f"{_PROJECT}/repositories/<portal_repository:repository>", repositories.repository_detail, name="repository"),
 ]
 
 urlpatterns = [path("", home.home, name="home"), *account_urls, *project_urls, *repository_urls]

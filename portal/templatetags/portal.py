@@ -43,7 +43,7 @@ def size(value: int | None) -> str:
     while abs(number) >= 1023.5 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
     decimals = 0 if unit == 0 or number >= 99.95 else 1 if number >= 9.995 else 2
-    return f"{number_format(number, decimal_pos=decimals)} {_UNITS[unit]}"
+    return f"{number_format(round(number, decimals), decimal_pos=decimals)} {_UNITS[unit]}"
 
 
 @register.filter

@@ -25,7 +25,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = safe_next(request.POST.get("next") or request.GET.get("next") or "")
     if actor_of(request).is_authenticated:
         return redirect(target or "portal:projects")
-    form = SignInForm(request.POST or None)
+    form = SignInForm(request.POST if request.method == "POST" else None)
     refused = None
     if request.method == "POST":
         refused = _start(request, form)
@@ -69,9 +69,10 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def change_password(request: HttpRequest) -> HttpResponse:
     """One's own password; this session goes on, every other one of the account ends."""
     actor = actor_of(request)
-    if actor.user_id is None:
+    # request.user is read here, not after the change: by then this session's proof is that of the old password.
+    if actor.user_id is None or not request.user.is_authenticated:
         return redirect(f"{resolve_url('portal:sign-in')}?next={quote(request.path)}")
-    form = PasswordForm(request.POST or None)
+    form = PasswordForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
         error = _change(request, actor, form)

@@ -6,6 +6,7 @@ from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client, override_settings
+from django.utils import translation
 
 from auth.models import User
 from auth.rbac import Role
@@ -30,6 +31,7 @@ def portal_assets() -> Iterator[None]:
 def fresh_caches() -> None:
     cache.clear()
     access.forget()
+    translation.activate("en")
 
 
 @dataclass(frozen=True)
