@@ -117,7 +117,7 @@ def database_config(url: str) -> dict[str, Any]:
         if not name:
             raise ConfigError("HARBOR_DATABASE_URL: the database name is missing after the host.")
         return {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "harbor_core.postgresql",
             "NAME": name,
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),

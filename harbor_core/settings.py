@@ -101,6 +101,12 @@ INSTALLED_APPS = [
 # The registry front and the token service run on a shorter chain: see harbor_core.wsgi.
 LEAN_MIDDLEWARE = ["harbor_core.middleware.request_id"]
 LEAN_PREFIXES = ("/v2/", "/service/", "/_authz/", "/_denied")
+# REST calls without a session need neither the session nor what builds on it.
+API_MIDDLEWARE = [
+    "harbor_core.middleware.request_id",
+    "harbor_core.middleware.security_headers",
+    "harbor_core.middleware.api_path",
+]
 MIDDLEWARE = [
     "harbor_core.middleware.request_id",
     "harbor_core.middleware.security_headers",

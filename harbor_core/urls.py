@@ -3,10 +3,10 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("api/", include("harbor_core.api.urls")),
     path("", include("harbor_core.registry.urls")),
     path("", include("harbor_core.registry.gateway_urls")),
     path("", include("auth.urls")),
-    path("api/", include("harbor_core.api.urls")),
     path("", include("portal.urls")),
 ]
 

@@ -1,7 +1,8 @@
-"""WSGI entry point: one application in front of three chains.
+"""WSGI entry point: one application in front of several chains.
 
 * pulls of manifests take the fast path (harbor_core.registry.fast) when it can answer;
 * ``/v2``, the token service and the gateway's questions run on Django with LEAN_MIDDLEWARE;
+* REST calls that bring no session run with API_MIDDLEWARE;
 * everything else runs on the full chain.
 """
 
@@ -29,11 +30,15 @@ class _Handler(WSGIHandler):
 
 _full = _Handler(settings.MIDDLEWARE)
 _lean = _Handler(settings.LEAN_MIDDLEWARE)
+_api = _Handler(settings.API_MIDDLEWARE)
+_SESSION_COOKIE = f"{settings.SESSION_COOKIE_NAME}="
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if not path.startswith(settings.LEAN_PREFIXES) and path != "/v2":
-        return _full(environ, start_response)
+        with_session = _SESSION_COOKIE in environ.get("HTTP_COOKIE", "")
+        handler = _full if with_session or not path.startswith("/api/") else _api
+        return handler(environ, start_response)
     answer = fast.answer(environ, start_response)
     return answer if answer is not None else _lean(environ, start_response)

@@ -39,16 +39,21 @@ class Page(Generic[T]):
 
 
 def paginate(rows: "QuerySet[M]", listing: Listing, count: Callable[[], int] | None = None) -> "Page[M]":
-    """The rows of the page: one COUNT (or ``count()``, where the caller knows a cheaper way) and one SELECT.
+    """The rows of the page: one SELECT and one COUNT (or ``count()``, where the caller knows a cheaper way).
 
-    A page behind the end is empty, and read from nowhere. Raises BAD_REQUEST for an unpaged list that is too long.
+    A first page that is not full is all there is, nothing is counted; a page behind the end is not looked for. Raises
+    BAD_REQUEST for an unpaged list that is too long.
     """
-    total = rows.count() if count is None else count()
+    known = rows.count if count is None else count
     if listing.size == 0:
+        total = known()
         if total > MAX_UNPAGED:
             raise HarborError("BAD_REQUEST", f"{total} rows are too many for one answer, ask for pages")
         return Page(list(rows), total)
-    start = (listing.page - 1) * listing.size
+    if listing.page == 1:
+        items = list(rows[: listing.size])
+        return Page(items, len(items) if len(items) < listing.size else known())
+    total, start = known(), (listing.page - 1) * listing.size
     return Page(list(rows[start : start + listing.size]) if start < total else [], total)
 
 

@@ -116,6 +116,8 @@ def repository_find(project: Project, name: str) -> Repository | None:
 def artifact_counts(repositories: Iterable[Repository]) -> dict[int, int]:
     """Listed artifacts by repository id: one query for those that changed since they were counted, else none."""
     keys = {f"artifacts:{item.pk}:{item.revision}": item.pk for item in repositories}
+    if not keys:
+        return {}
     known = cache.get_many(list(keys))
     counts = {keys[key]: value for key, value in known.items()}
     missing = {key: pk for key, pk in keys.items() if key not in known}

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Count, Q, Sum
 
 from auth.actor import Actor
@@ -71,18 +72,30 @@ def project_list(
     return paginate(apply_sort(projects, listing.sort, FIELDS, ["name"]), listing)
 
 
+_FIGURES = """
+    SELECT project_id, 0, COUNT(*) FROM harbor_projects_repository WHERE project_id IN ({marks}) GROUP BY project_id
+    UNION ALL
+    SELECT project_id, role, 0 FROM harbor_projects_member WHERE project_id IN ({marks}) AND (
+        user_id = %s OR group_id IN (SELECT group_id FROM harbor_auth_groupmembership WHERE user_id = %s))
+"""
+
+
 def project_details(actor: Actor, projects: Iterable[Project]) -> list[ProjectDetail]:
-    """The figures of some projects; two queries, one for who has no roles."""
+    """The figures of some projects; one query. Written as SQL because nearly every project request comes here."""
     rows = list(projects)
     ids = [project.pk for project in rows]
-    counts = dict(
-        Repository.objects.filter(project_id__in=ids).values_list("project_id").annotate(Count("pk")).order_by()
-    )
+    counts: dict[int, int] = {}
     roles: dict[int, set[int]] = defaultdict(set)
-    if actor.user_id is not None and ids:
-        mine = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
-        for project_id, role in mine.filter(project_id__in=ids).values_list("project_id", "role"):
-            roles[project_id].add(role)
+    if ids:
+        user_id = actor.user_id or 0
+        statement = _FIGURES.format(marks=", ".join(["%s"] * len(ids)))
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*ids, *ids, user_id, user_id])
+            for project_id, role, count in cursor.fetchall():
+                if role:
+                    roles[project_id].add(role)
+                else:
+                    counts[project_id] = count
     return [
         ProjectDetail(
             project,
