@@ -11,12 +11,11 @@ class Kind(StrEnum):
 
 
 class Credential(StrEnum):
-    """How the actor authenticated; auth.rbac.CREDENTIAL_LIMITS says what each may be used for."""
+    """How the actor authenticated."""
 
     SESSION = "session"
     BASIC = "basic"
     BEARER = "bearer"
-    INTERNAL = "internal"
     NONE = "none"
 
 

@@ -58,9 +58,9 @@ def authenticate_basic(credential: BasicCredential, address: str) -> Actor | Non
     """The actor, or None for a wrong, disabled or expired account. Raises TOOMANYREQUESTS while it has to wait."""
     robot_prefix = config_get("robot_name_prefix")
     if credential.username.startswith(robot_prefix):
-        actor = _robot(credential, robot_prefix)
-        if actor is not None:
-            return actor
+        robot = _robot(credential.username[len(robot_prefix) :])
+        if robot is not None:
+            return _checked_robot(robot, credential, address)
     return _user(credential, address)
 
 
@@ -94,9 +94,9 @@ def check_local_password(user_id: int, password: str) -> bool:
     return user is not None and user.check_password(password)
 
 
-def _robot(credential: BasicCredential, prefix: str) -> Actor | None:
-    """Robots sign in as ``<prefix>name`` or ``<prefix>project+name``."""
-    project_name, plus, name = credential.username[len(prefix) :].rpartition("+")
+def _robot(login: str) -> Robot | None:
+    """The enabled robot that signs in as ``<prefix>name`` or ``<prefix>project+name``."""
+    project_name, plus, name = login.rpartition("+")
     robots = Robot.objects.filter(name=name, disabled=False).only("id", "secret_digest", "expires_at")
     robots = (
         robots.filter(project__name=project_name, project__deleted=False)
@@ -104,10 +104,20 @@ def _robot(credential: BasicCredential, prefix: str) -> Actor | None:
         else robots.filter(project__isnull=True)
     )
     robot = robots.first()
-    if robot is None or not hmac.compare_digest(robot.secret_digest, secret_digest(credential.password)):
-        return None
-    if robot.expires_at is not None and robot.expires_at <= timezone.now():
-        return None
+    expired = robot is not None and robot.expires_at is not None and robot.expires_at <= timezone.now()
+    return None if expired else robot
+
+
+def _checked_robot(robot: Robot, credential: BasicCredential, address: str) -> Actor | None:
+    """Secrets may be chosen by people, so guessing is slowed down as for users; a known good one costs no counter."""
+    memo = _memo_key(credential.username, credential.password, robot.secret_digest)
+    if not _verified.get(memo):
+        guard.check(credential.username, address)
+        if not hmac.compare_digest(robot.secret_digest, secret_digest(credential.password)):
+            guard.failed(credential.username, address)
+            return None
+        guard.succeeded(credential.username, address)
+        _verified.put(memo, True, VERIFIED_SECONDS)
     return Actor(Kind.ROBOT, robot.pk, credential.username, False, Credential.BASIC)
 
 

@@ -78,6 +78,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "harbor_auth.User"
 ALLOWED_HOSTS = ["*"]  # hosts are matched against PUBLIC_URLS where they decide something (harbor_core.lib.public)
 APPEND_SLASH = False
+# Only the gateway reaches core, and it always sets this header itself.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 SILENCED_SYSTEM_CHECKS: list[str] = []
 

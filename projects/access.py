@@ -75,8 +75,6 @@ def project_access(actor: Actor, project_name: str) -> ProjectAccess | None:
         if actor.is_robot:
             cursor.execute(_GRANTS_SQL, [actor.id, project_id])
             permissions |= {f"{resource}:{action}" for resource, action in cursor.fetchall()}
-    if actor.credential is Credential.INTERNAL:
-        permissions = rbac.ALL_PROJECT_PERMISSIONS
     return ProjectAccess(
         project_id, project_name, bool(public), registry_id is not None, _epoch(created), roles, permissions
     )
@@ -142,7 +140,7 @@ def can(actor: Actor, permission: str, project: Project | None = None) -> bool:
             return False
         access = project_access(actor, project.name)
         return access is not None and permission in access.permissions
-    if actor.is_sysadmin or actor.credential is Credential.INTERNAL:
+    if actor.is_sysadmin:
         return True
     if not actor.is_robot:
         return False
@@ -182,7 +180,7 @@ def get_project(actor: Actor, reference: str | int, permission: str, *, by_name:
     project = find_project(reference, by_name=by_name)
     if project is not None and can(actor, permission, project):
         return project
-    if project is None and (actor.is_sysadmin or actor.credential is Credential.INTERNAL):
+    if project is None and actor.is_sysadmin:
         raise HarborError("NOT_FOUND", f"project {reference} not found")
     raise refusal(actor, permission)
 
@@ -192,7 +190,7 @@ def get_project_access(actor: Actor, name: str, permission: str) -> ProjectAcces
     found = project_access(actor, name)
     if found is not None and permission in found.permissions:
         return found
-    if found is None and (actor.is_sysadmin or actor.credential is Credential.INTERNAL):
+    if found is None and actor.is_sysadmin:
         raise HarborError("NOT_FOUND", f"project {name} not found")
     raise refusal(actor, permission)
 
@@ -200,7 +198,7 @@ def get_project_access(actor: Actor, name: str, permission: str) -> ProjectAcces
 def visible_projects(actor: Actor) -> QuerySet[Project]:
     """Projects the actor may see: all for administrators, else public ones and those it has a role or grant in."""
     projects = Project.objects.filter(deleted=False)
-    if actor.is_sysadmin or actor.credential is Credential.INTERNAL:
+    if actor.is_sysadmin:
         return projects
     if actor.is_robot:
         grants = RobotPermission.objects.filter(robot_id=actor.id, kind=RobotPermission.Kind.PROJECT)

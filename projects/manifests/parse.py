@@ -10,6 +10,7 @@ from typing import Any
 from harbor_core.lib import media_types as mt
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.text import storable
 
 MAX_DESCRIPTORS = 10_000
 
@@ -84,7 +85,7 @@ def _document(content: bytes) -> dict[str, Any]:
         raise _invalid("the manifest is not valid JSON") from exc
     if not isinstance(document, dict):
         raise _invalid("the manifest is not a JSON object")
-    return document
+    return storable(document)
 
 
 def _image(document: dict[str, Any], media_type: str) -> Manifest:
@@ -171,4 +172,5 @@ def config_extract(config: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         return {}
-    return {key: document[key] for key in ("architecture", "os", "author", "created", "config") if key in document}
+    kept = ("architecture", "os", "author", "created", "config")
+    return storable({key: document[key] for key in kept if key in document})

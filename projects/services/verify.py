@@ -1,7 +1,7 @@
 """Compare database and storage, both ways. Changes nothing.
 
-A *violation* breaks an invariant: something a client was promised is not there, or usage does not add up. A *leftover* is
-what a crash or an abandoned push may leave behind: nothing names it, garbage collection takes it.
+A *violation* breaks an invariant: something a client was promised is not there, or usage does not add up. A *leftover*
+is what a crash or an abandoned push may leave behind: nothing names it, garbage collection takes it.
 """
 
 import hashlib
@@ -13,7 +13,16 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce
 
 from harbor_core.lib import storage
-from projects.models import Artifact, ArtifactBlob, ArtifactReference, Blob, Project, ProjectBlob, RepositoryBlob, Upload
+from projects.models import (
+    Artifact,
+    ArtifactBlob,
+    ArtifactReference,
+    Blob,
+    Project,
+    ProjectBlob,
+    RepositoryBlob,
+    Upload,
+)
 from projects.services import quota
 
 _DATA = re.compile(rf"{storage.ROOT}/blobs/(sha\d+)/[a-f0-9]{{2}}/([a-f0-9]+)/data")
@@ -90,9 +99,7 @@ def _intact(digest: str) -> bool:
 def _accounting() -> Iterator[Finding]:
     """Invariant 3: incremental usage equals a recount, and references are counted right."""
     for project in Project.objects.filter(deleted=False).order_by("pk"):
-        distinct = Blob.objects.filter(
-            pk__in=ArtifactBlob.objects.filter(artifact__project=project).values("blob_id")
-        )
+        distinct = Blob.objects.filter(pk__in=ArtifactBlob.objects.filter(artifact__project=project).values("blob_id"))
         recount = distinct.aggregate(total=Coalesce(Sum("size"), 0))["total"]
         used = quota.used(project.pk)
         if used != recount:

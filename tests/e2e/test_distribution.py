@@ -243,3 +243,14 @@ def test_tokens_grant_what_was_asked_and_is_allowed(stack: Stack, registry) -> N
         assert anonymous.post("/service/token").status_code == 405
         wrong = anonymous.get("/service/token?service=harbor-registry", auth=("admin", "wrong"))
         assert wrong.status_code == 401
+
+
+def test_text_no_database_can_hold_is_still_pushed_and_pulled_as_it_came(registry) -> None:
+    name, image = repository(), oci.image()
+    for data in (image.config, image.layer):
+        oci.push_blob(registry, name, data)
+    document = json.loads(image.manifest) | {"annotations": {"nul\u0000": "half \ud800 \u0000"}}
+    manifest = json.dumps(document).encode()
+    pushed = oci.put_manifest(registry, name, "odd", manifest)
+    assert pushed.status_code == 201, pushed.text
+    assert registry.get(f"/v2/{name}/manifests/odd").content == manifest

@@ -42,7 +42,7 @@ def put_blob(repository: str, content: bytes) -> None:
 
 
 def _put(repository: str, reference: str, manifest: bytes, media_type: str) -> Artifact:
-    actor = Actor(Kind.USER, 0, "pusher", True, Credential.INTERNAL)
+    actor = Actor(Kind.USER, 0, "pusher", True, Credential.BASIC)
     granted = access.project_access(actor, repository.partition("/")[0])
     assert granted is not None
     manifest_push(actor, granted, repository, reference, manifest, media_type)
