@@ -21,6 +21,15 @@ def sweep_uploads() -> int:
 
 
 @shared_task
+def sweep_oversized_uploads() -> int:
+    """Cancel uploads that outgrew their project's limit while streaming. Returns how many."""
+    swept = blobs.sweep_oversized()
+    if swept:
+        logger.warning("cancelled %d uploads that outgrew their project's limit", swept)
+    return swept
+
+
+@shared_task
 def fold_quota() -> int:
     """Add up the usage of projects that have changes waiting. Returns how many projects."""
     return quota.fold_pending()

@@ -80,7 +80,7 @@ def _upload(environ: dict[str, Any]) -> str:
         raise HarborError("BLOB_UPLOAD_INVALID", "the upload session's state is missing or unreadable")
     state = state or registry_client.upload_state(repository, identifier, offset)
     length = _length(environ)
-    received = offset + length if length is not None else None
+    received = offset + (length or 0)  # what a chunk of unknown length adds, the next request and a sweeper see
     args = QueryDict(mutable=True)
     args["_state"] = state
     _check_range(environ.get("HTTP_CONTENT_RANGE", ""), offset, length)

@@ -114,29 +114,29 @@ def upload_of(upload: str, repository: str) -> Upload:
     return row
 
 
-def note_progress(upload: Upload, received: int | None) -> None:
-    """A chunk is on its way: ``received`` bytes in all when it has arrived, None when its length is not known.
+def note_progress(upload: Upload, received: int) -> None:
+    """A chunk is on its way: ``received`` bytes in all when it has arrived, as far as its length is known.
 
     Raises DENIED (and drops the session) when the project cannot hold that much.
     """
-    if received is not None:
-        try:
-            quota.check_room(upload.project_id, received, besides=str(upload.pk))
-        except HarborError:
-            cancel(upload)
-            raise
-    now = timezone.now()
-    changes: dict[str, object] = {"last_activity": now}
-    if received is not None:
-        changes["reserved"] = received
-    Upload.objects.filter(pk=upload.pk).update(**changes)
+    _check_reservation(upload, received)
+    Upload.objects.filter(pk=upload.pk).update(last_activity=timezone.now(), reserved=received)
 
 
-def commit(upload: Upload, digest: str, received: int | None) -> None:
+def _check_reservation(upload: Upload, received: int) -> None:
+    try:
+        quota.check_room(upload.project_id, received, besides=str(upload.pk))
+    except HarborError:
+        cancel(upload)
+        raise
+
+
+def commit(upload: Upload, digest: str, received: int) -> None:
     """The client finishes the upload: record what will exist before the registry makes it exist."""
-    note_progress(upload, received)
-    lease(upload.repository_name, digest)
-    Upload.objects.filter(pk=upload.pk).update(digest=digest)
+    _check_reservation(upload, received)
+    with transaction.atomic():
+        lease(upload.repository_name, digest)
+        Upload.objects.filter(pk=upload.pk).update(last_activity=timezone.now(), reserved=received, digest=digest)
 
 
 def cancel(upload: Upload) -> None:
@@ -167,4 +167,23 @@ def sweep_uploads(idle_hours: int) -> int:
     for upload in Upload.objects.filter(last_activity__lt=limit).order_by("last_activity")[:1000]:
         cancel(upload)
         swept += 1
+    return swept
+
+
+def sweep_oversized() -> int:
+    """Cancel sessions that streamed more than their project has room for without announcing a length. Returns how many.
+
+    Only projects with a limit are looked at, and only sessions that moved lately: a request that ends is checked anyway.
+    """
+    swept = 0
+    recent = timezone.now() - timedelta(minutes=30)
+    limited = Upload.objects.filter(project__quota__hard__gt=0, last_activity__gte=recent)
+    for upload in limited.order_by("pk").iterator(chunk_size=500):
+        offset = storage.upload_offset(upload.repository_name, str(upload.pk))
+        if offset is None or offset <= upload.reserved:
+            continue
+        try:
+            note_progress(upload, offset)
+        except HarborError:
+            swept += 1
     return swept
