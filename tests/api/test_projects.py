@@ -203,7 +203,9 @@ def test_member_rules(world: World, body: dict, status: int) -> None:
 
 def test_members_of_other_projects_are_out_of_reach(world: World) -> None:
     other = make_project("other", world.users["outsider"])
-    made = world.api("sysadmin", "POST", "projects/other/members", {"role_id": 1, "member_user": {"username": "outsider"}})
+    made = world.api(
+        "sysadmin", "POST", "projects/other/members", {"role_id": 1, "member_user": {"username": "outsider"}}
+    )
     foreign = world.project.members.get(user=world.users["guest"]).pk
     assert made.status_code == 201
     for verb, body in (("GET", None), ("PUT", {"role_id": 1}), ("DELETE", None)):

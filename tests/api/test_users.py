@@ -85,7 +85,9 @@ def test_list(world: World) -> None:
         "guest",
         "limited_guest",
     ]
-    assert [row["username"] for row in world.api("sysadmin", "GET", "users?q=username%3D%7Bguest+developer%7D").json()] == [
+    assert [
+        row["username"] for row in world.api("sysadmin", "GET", "users?q=username%3D%7Bguest+developer%7D").json()
+    ] == [
         "developer",
         "guest",
     ]
