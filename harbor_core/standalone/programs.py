@@ -161,6 +161,7 @@ def _program(
         stop_seconds=seconds,
         death_signal=death,
         socket=socket_path if name in ("core", "registry") else None,
+        hide_queries=name == "registry",  # they hold upload states
     )
 
 
