@@ -5,7 +5,7 @@ T ?= tests
 # Directories that bring their own stacks, with the databases they need.
 WITHOUT_STACKS = $(addprefix --ignore=tests/,e2e faults browser standalone gateway)
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench conformance lint types format install clean
+.PHONY: help run test test-slow bench conformance lint format install clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,14 +28,13 @@ conformance: ## The OCI distribution-spec conformance suite, all four workflows
 	@$(INSTALL) conformance
 	.venv/bin/python -m tests.support.conformance
 
-lint: install ## Ruff and missing migrations
+lint: install ## Ruff, types, import layers, templates, missing migrations
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	HARBOR_BUILD=1 .venv/bin/python manage.py makemigrations --check --dry-run
-
-types: install ## Types and templates
 	HARBOR_BUILD=1 .venv/bin/mypy harbor_core auth projects replication jobservice portal
-	.venv/bin/djlint --check --lint --quiet portal/templates
+	HARBOR_BUILD=1 .venv/bin/lint-imports
+	.venv/bin/djlint --lint --quiet portal/templates
+	HARBOR_BUILD=1 .venv/bin/python manage.py makemigrations --check --dry-run
 
 format: install ## Rewrite Python sources in the house format
 	.venv/bin/ruff check --fix .

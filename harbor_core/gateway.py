@@ -17,6 +17,7 @@ from pathlib import Path
 from harbor_core.env import ConfigError, env_bool, env_choice, env_int, env_list, env_str, public_url
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "docker" / "nginx" / "nginx.conf.template"
+DEFAULT_LISTEN = ("0.0.0.0", "[::]")  # a registry is there to be reached
 MODULES = "/usr/lib/nginx/modules"
 MIME_TYPES = "/etc/nginx/mime.types"
 _ERROR_LEVELS = {"debug": "info", "info": "warn", "warning": "warn", "error": "error", "critical": "crit"}
@@ -33,7 +34,7 @@ class Gateway:
     run_dir: Path
     static_root: Path
     external_url: str
-    listen: tuple[str, ...] = ("0.0.0.0", "[::]")
+    listen: tuple[str, ...] = DEFAULT_LISTEN
     port: int = 8080
     storage_root: Path | None = None
     tls: tuple[Path, Path] | None = None
@@ -163,7 +164,7 @@ def from_environment() -> Gateway:
         run_dir=Path(env_str("HARBOR_RUN_DIR", "/run/harbor")),
         static_root=Path(env_str("HARBOR_STATIC_ROOT", "/srv/static")),
         external_url=public_url(env_str("HARBOR_EXTERNAL_URL", f"http://localhost:{port}")),
-        listen=tuple(env_list("HARBOR_LISTEN")) or Gateway.__dataclass_fields__["listen"].default,
+        listen=tuple(env_list("HARBOR_LISTEN")) or DEFAULT_LISTEN,
         port=port,
         storage_root=Path(env_str("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/storage")) if serves_blobs else None,
         tls=(Path(certificate), Path(key)) if tls != "off" else None,

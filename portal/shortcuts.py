@@ -96,7 +96,7 @@ def repository_or_404(page: ProjectPage, name: str) -> Repository:
 def respond(request: HttpRequest, template: str, partial: str, context: dict[str, Any]) -> HttpResponse:
     """The whole page, or to htmx only the part that it puts in place."""
     htmx = getattr(request, "htmx", None)
-    wants_part = bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    wants_part = htmx and not htmx.boosted and not htmx.history_restore_request
     return render(request, partial if wants_part else template, context)
 
 

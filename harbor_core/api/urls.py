@@ -1,11 +1,11 @@
 """The REST API's routes, under ``/api``."""
 
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from harbor_core.api import health, system
 from harbor_core.api.base import not_found
 
-v2 = [
+v2: list[URLPattern | URLResolver] = [
     path("ping", system.Ping.as_view()),
     path("health", health.Health.as_view()),
     path("systeminfo", system.SystemInfo.as_view()),

@@ -9,7 +9,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from lucide.templatetags.lucide import lucide
@@ -26,7 +26,7 @@ _KIND_ICONS = {"IMAGE": "container", "CHART": "ship-wheel", "SBOM": "scroll-text
 @cache
 def icon(name: str, size: int = 16) -> SafeString:
     """An icon beside text that says the same: hidden from screen readers."""
-    return lucide(name, size=size, aria_hidden="true", focusable="false", **{"class": f"icon icon-{name}"})
+    return mark_safe(lucide(name, size=size, aria_hidden="true", focusable="false", **{"class": f"icon icon-{name}"}))
 
 
 @register.simple_tag

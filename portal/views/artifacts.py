@@ -29,7 +29,7 @@ def artifact_detail(request: HttpRequest, project: str, repository: str, digest:
     artifact = browsing.artifact_find(row, digest)
     if artifact is None:
         raise Http404
-    context = {"project": found.project, "repository": row, "name": repository, "artifact": artifact}
+    context: dict[str, Any] = {"project": found.project, "repository": row, "name": repository, "artifact": artifact}
     context |= _relations(artifact) | _content(artifact)
     context["pulls"] = _pull_commands(request, row, artifact, context["tags"])
     return render(request, "portal/artifacts/detail.html", context)

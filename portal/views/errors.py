@@ -62,4 +62,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return HttpResponse(error_body("UNKNOWN", "internal server error"), status=500, content_type=_JSON)
     title, text = _texts(500)
     context: dict[str, Any] = {"status": 500, "title": title, "text": text}
-    return render(None, "portal/errors/bare.html", context, status=500)  # type: ignore[arg-type]
+    return render(None, "portal/errors/bare.html", context, status=500)

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from auth.rbac import ROLE_NAMES
+from auth.rbac import ROLE_NAMES, Role
 from harbor_core.api.base import ID, ProjectView
 from harbor_core.lib.wire import LISTING, Nested, Text, Whole, compact
 from projects.models import Member
@@ -33,7 +33,7 @@ def member_json(member: Member) -> dict[str, Any]:
             "entity_name": name,
             "entity_type": "u" if member.user_id else "g",
             "role_id": member.role,
-            "role_name": ROLE_NAMES[member.role],  # type: ignore[index] - an IntEnum key is found by its number
+            "role_name": ROLE_NAMES[Role(member.role)],
         }
     )
 

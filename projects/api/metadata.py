@@ -14,7 +14,7 @@ class _MetadataView(ProjectView):
     def _validate(self, request: Request, verb: str) -> None:
         super()._validate(request, verb)
         if verb in ("POST", "PUT"):
-            self.pair = {key: Text().load(key, value) for key, value in request.data.items()}
+            self.pair = {key: Text().load(key, value) for key, value in dict(request.data).items()}
 
 
 class MetadataList(_MetadataView):

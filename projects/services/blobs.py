@@ -173,7 +173,7 @@ def sweep_uploads(idle_hours: int) -> int:
 def sweep_oversized() -> int:
     """Cancel sessions that streamed more than their project has room for without announcing a length. Returns how many.
 
-    Only projects with a limit are looked at, and only sessions that moved lately: a request that ends is checked anyway.
+    Only projects with a limit are looked at, and only sessions that moved lately: the next request is checked anyway.
     """
     swept = 0
     recent = timezone.now() - timedelta(minutes=30)

@@ -130,12 +130,12 @@ def _storage() -> Iterator[Finding]:
 
 def _repository_file(path: str) -> Iterator[Finding]:
     if match := _LAYER.fullmatch(path):
-        rows = RepositoryBlob.objects.filter(repository_name=match[1], blob__digest=f"{match[2]}:{match[3]}")
-        if not rows.exists():
+        links = RepositoryBlob.objects.filter(repository_name=match[1], blob__digest=f"{match[2]}:{match[3]}")
+        if not links.exists():
             yield Finding(False, path, "a link the database does not know")
     elif match := _REVISION.fullmatch(path):
-        rows = Artifact.objects.filter(repository__name=match[1], digest=f"{match[2]}:{match[3]}")
-        if not rows.exists():
+        artifacts = Artifact.objects.filter(repository__name=match[1], digest=f"{match[2]}:{match[3]}")
+        if not artifacts.exists():
             yield Finding(False, path, "a manifest revision that is no artifact")
     elif (match := _UPLOAD.fullmatch(path)) and not Upload.objects.filter(pk=match[2]).exists():
         yield Finding(False, path, "an upload session that was abandoned")

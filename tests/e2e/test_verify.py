@@ -26,7 +26,7 @@ def violations(stack: Stack) -> str:
 
 
 def test_clean_after_push_delete_and_retag(stack: Stack, pushed: tuple[str, oci.Image]) -> None:
-    name, image = pushed
+    name, _ = pushed
     with stack.api() as client:
         other = oci.image()
         oci.push(client, name, "1.0", other)
