@@ -1,0 +1,40 @@
+"""Private container tools, started once, and the stacks they talk to."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.clients import Containerd, Containers, Docker
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("container daemons and their storage need root")
+
+
+@pytest.fixture(scope="session")
+def docker(root: None) -> Iterator[Docker]:
+    engine = Docker()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def containerd(root: None) -> Iterator[Containerd]:
+    daemon = Containerd()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def containers(root: None, tmp_path_factory: pytest.TempPathFactory) -> Containers:
+    return Containers(tmp_path_factory.mktemp("containers"))
+
+
+@pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.slow)])
+def site(request: pytest.FixtureRequest) -> Stack:
+    """A registry over http, and one over https with the generated authority."""
+    return request.getfixturevalue("stack" if request.param == "http" else "stack_tls")

@@ -1,0 +1,98 @@
+"""containerd: ``ctr`` by hand, and the container runtime interface as a kubelet uses it."""
+
+import io
+import os
+import tarfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import people
+from tests.e2e.clients import Containerd, run
+from tests.support import oci
+from tests.support.stack import Stack
+
+MEGABYTES_64 = 64 * 1024 * 1024
+
+
+def archive(folder: Path, content: oci.Image, name: str) -> bytes:
+    """An OCI layout as a tar, which ``ctr images import`` reads from standard input."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for path in sorted(oci.layout(folder, content, name).rglob("*")):
+            tar.add(path, path.relative_to(folder), recursive=False)
+    return raw.getvalue()
+
+
+def options(site: Stack) -> tuple[str, ...]:
+    return ("--plain-http",) if site.url.startswith("http:") else ("--tlscacert", str(site.ca_file))
+
+
+def test_ctr_pushes_and_pulls(containerd: Containerd, site: Stack, tmp_path: Path) -> None:
+    image, ctr = oci.image(200_000), containerd.ctr
+    name, user = f"{site.registry}/library/ctr-{uuid.uuid4().hex[:8]}", ("--user", ":".join(site.admin))
+    ctr("images", "import", "--base-name", name, "-", stdin=archive(tmp_path / "layout", image, "1.0")).ok()
+    ctr("images", "push", *options(site), *user, f"{name}:1.0").ok()
+    for reference in (f"{name}:1.0", f"{name}@{image.digest}"):
+        ctr("images", "rm", "--sync", f"{name}:1.0").ok()
+        assert ctr("content", "get", oci.digest_of(image.layer)).returncode != 0
+        ctr("images", "pull", "--snapshotter", "native", *options(site), *user, reference).ok()
+        assert oci.digest_of(image.layer) in ctr("content", "ls", "--quiet").ok().split()
+        ctr("images", "rm", "--sync", reference).ok()
+        ctr("images", "import", "--base-name", name, "-", stdin=archive(tmp_path / reference[-8:], image, "1.0")).ok()
+
+
+def test_ctr_without_verification_and_with_wrong_passwords(containerd: Containerd, site: Stack) -> None:
+    secret, reader = people.project(site), people.account(site)
+    people.member(site, secret, reader, people.Role.GUEST)
+    with site.api() as admin:
+        assert oci.push(admin, f"{secret}/app", "1.0", oci.image()).status_code == 201
+    unchecked = ("--plain-http",) if site.url.startswith("http:") else ("-k",)
+    name = f"{site.registry}/{secret}/app:1.0"
+
+    def pull(*user: str):
+        return containerd.ctr("images", "pull", "--snapshotter", "native", *unchecked, *user, name)
+
+    pull("--user", f"{reader[0]}:wrong").refused("401", "unauthorized", "authorization failed")
+    pull("--user", ":".join(people.account(site))).refused("401", "unauthorized", "authorization failed")
+    pull().refused("401", "unauthorized", "authorization failed")
+    pull("--user", ":".join(reader)).ok()
+
+
+def test_a_kubelet_pulls_with_an_image_pull_secret(containerd: Containerd, site: Stack) -> None:
+    secret, reader = people.project(site), people.account(site)
+    people.member(site, secret, reader, people.Role.GUEST)
+    image = oci.image(50_000)
+    with site.api() as admin:
+        assert oci.push(admin, f"{secret}/app", "1.0", image).status_code == 201
+    containerd.configure(site.registry, site.url, site.ca_file if site.url.startswith("https:") else None)
+    name = f"{site.registry}/{secret}/app"
+    containerd.cri_pull(f"{name}:1.0", None).refused("401", "unauthorized", "authorization failed")
+    containerd.cri_pull(f"{name}:1.0", (reader[0], "wrong")).refused("401", "unauthorized", "authorization failed")
+    assert oci.digest_of(image.config) in containerd.cri_pull(f"{name}:1.0", reader).ok()
+    containerd.cri_pull(f"{name}@{image.digest}", reader).ok()
+    assert f"{name}:1.0" in containerd.ctr("--namespace", "k8s.io", "images", "ls", "--quiet").ok()
+
+
+@pytest.mark.slow
+def test_another_authority_is_refused(containerd: Containerd, stack_tls: Stack, tmp_path: Path) -> None:
+    with stack_tls.api() as admin:
+        assert oci.push(admin, "library/untrusted", "1.0", oci.image()).status_code == 201
+    other = tmp_path / "other.crt"
+    run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-subj", "/CN=other", "-days", "1", "-keyout", tmp_path / "other.key", "-out", other),
+    ).ok()
+    name = f"{stack_tls.registry}/library/untrusted:1.0"
+    containerd.ctr("images", "pull", "--snapshotter", "native", "--tlscacert", other, name).refused("unknown authority")
+
+
+@pytest.mark.slow
+def test_a_layer_of_64_megabytes(containerd: Containerd, site: Stack, tmp_path: Path) -> None:
+    image, ctr = oci.image(MEGABYTES_64), containerd.ctr
+    name, user = f"{site.registry}/library/large-{os.urandom(4).hex()}", ("--user", ":".join(site.admin))
+    ctr("images", "import", "--base-name", name, "-", stdin=archive(tmp_path / "layout", image, "1.0")).ok()
+    ctr("images", "push", *options(site), *user, f"{name}:1.0").ok()
+    ctr("images", "rm", "--sync", f"{name}:1.0").ok()
+    ctr("images", "pull", "--snapshotter", "native", *options(site), *user, f"{name}:1.0").ok()
