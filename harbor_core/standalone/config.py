@@ -78,8 +78,10 @@ def load() -> Config:
             f"HARBOR_STORAGE_DRIVER: Debian's docker-registry cannot run the {driver} driver; "
             f"use filesystem or s3 here, or the container images."
         )
-    if driver == "filesystem" and not env_str("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY"):
-        os.environ["HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY"] = str(data_dir / "registry")
+    if driver == "filesystem":
+        root = Path(env_str("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY", str(data_dir / "registry"))).absolute()
+        os.environ.pop("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY_FILE", None)
+        os.environ["HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY"] = str(root)  # children work in other folders
     options = storage_options(driver)
     if driver == "filesystem":
         _usable_folder("HARBOR_STORAGE_FILESYSTEM_ROOTDIRECTORY", Path(options["rootdirectory"]))

@@ -13,6 +13,7 @@ from harbor_core.env import ConfigError
 from harbor_core.standalone import tls
 from harbor_core.standalone.config import GATEWAY_ACCOUNT, Config
 from harbor_core.standalone.process import say
+from harbor_core.standalone.programs import stdout_can_be_reopened
 
 SECRETS = ("secret_key", "registry_http_secret")
 
@@ -83,7 +84,7 @@ def write_configurations(config: Config) -> None:
             trusted_proxies=config.trusted_proxies,
             worker_user=config.gateway_user,
             log_level=config.log_level,
-            log_prefix="gateway  | ",
+            log_prefix="gateway  | " if stdout_can_be_reopened() else "",  # else it is relayed, and gets one there
         )
     )
     _private(config.run_dir / "nginx.conf", rendered)

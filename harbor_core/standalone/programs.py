@@ -138,7 +138,7 @@ def _gateway(config: Config) -> Program:
         stop_signal=signal.SIGQUIT,
         stop_seconds=10.0,
         death_signal=signal.SIGTERM,
-        raw_stdout=_stdout_can_be_reopened(),
+        raw_stdout=stdout_can_be_reopened(),
         hide_queries=True,
     )
 
@@ -185,7 +185,7 @@ async def _listening(table: Path, port: int) -> bool:
     return any(row[1].endswith(wanted) and row[3] == "0A" for row in rows)
 
 
-def _stdout_can_be_reopened() -> bool:
+def stdout_can_be_reopened() -> bool:
     """The gateway opens /dev/stdout by name, which a socket or another account's file refuses: then it is relayed."""
     try:
         if stat.S_ISSOCK(os.fstat(1).st_mode):
