@@ -52,6 +52,12 @@ def run(*argv: str | Path, env: dict[str, str] | None = None, stdin: bytes = b""
     return Done(done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
+def with_files(files: dict[str, Path], argv: list[str]) -> list[str]:
+    """A command line that sees these files in the places of the machine's own, alone in a mount namespace."""
+    mounts = "".join(f"mount --bind '{own}' '{place}' && " for place, own in files.items())
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts}exec "$@"', "sh", *argv]
+
+
 def root_filesystem(content: bytes) -> bytes:
     """A tar with one file, as ``docker import`` and ``podman import`` take it."""
     raw = io.BytesIO()
@@ -82,15 +88,14 @@ class Docker(Service):
         (self.folder / "hosts").write_text("::1 localhost\n", encoding="ascii")
         Path("/etc/docker").mkdir(exist_ok=True)
         self._socket = self.folder / "docker.sock"
-        own_files = f"mount --bind {self.folder}/hosts /etc/hosts && mount --bind {self.folder}/etc /etc/docker"
         engine = [
             *("env", "GODEBUG=netdns=go", find("dockerd"), "--host", f"unix://{self._socket}"),
             *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
             *("--pidfile", str(self.folder / "docker.pid"), "--storage-driver", "vfs", "--log-level", "warn"),
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
         ]
-        namespace = ["unshare", "--mount", "--propagation", "private", "sh", "-c", f'{own_files} && exec "$@"', "sh"]
-        self.spawn(namespace + engine, lambda: connects(self._socket) and self("version").returncode == 0)
+        files = {"/etc/hosts": self.folder / "hosts", "/etc/docker": self.folder / "etc"}
+        self.spawn(with_files(files, engine), lambda: connects(self._socket) and self("version").returncode == 0)
 
     def __call__(self, *argv: str | Path, stdin: bytes = b"", seconds: float = 0) -> Done:
         env = {"DOCKER_HOST": f"unix://{self._socket}", "DOCKER_CONFIG": str(self.folder / "config")}
@@ -182,8 +187,10 @@ class Containerd(Service):
     def _answers(self) -> bool:
         return connects(self.socket) and self.ctr("version").returncode == 0
 
-    def ctr(self, *argv: str | Path, stdin: bytes = b"", seconds: float = 0) -> Done:
-        return run("ctr", "--address", self.socket, *argv, stdin=stdin, seconds=seconds)
+    def ctr(self, *argv: str | Path, stdin: bytes = b"", hosts: Path | None = None) -> Done:
+        """``hosts`` stands in for /etc/hosts: ctr verifies no certificate of a registry called ``localhost``."""
+        command = ["ctr", "--address", str(self.socket), *map(str, argv)]
+        return run(*(with_files({"/etc/hosts": hosts}, command) if hosts else command), stdin=stdin)
 
     def configure(self, registry: str, url: str, ca_file: Path | None = None) -> None:
         """hosts.toml as an administrator of a node writes it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import people
-from tests.e2e.clients import Containerd, run
+from tests.e2e.clients import Containerd, Done, run
 from tests.support import oci
 from tests.support.stack import Stack
 
@@ -51,7 +51,7 @@ def test_ctr_without_verification_and_with_wrong_passwords(containerd: Container
     unchecked = ("--plain-http",) if site.url.startswith("http:") else ("-k",)
     name = f"{site.registry}/{secret}/app:1.0"
 
-    def pull(*user: str):
+    def pull(*user: str) -> Done:
         return containerd.ctr("images", "pull", "--snapshotter", "native", *unchecked, *user, name)
 
     pull("--user", f"{reader[0]}:wrong").refused("401", "unauthorized", "authorization failed")
@@ -76,16 +76,26 @@ def test_a_kubelet_pulls_with_an_image_pull_secret(containerd: Containerd, site:
 
 
 @pytest.mark.slow
-def test_another_authority_is_refused(containerd: Containerd, stack_tls: Stack, tmp_path: Path) -> None:
-    with stack_tls.api() as admin:
-        assert oci.push(admin, "library/untrusted", "1.0", oci.image()).status_code == 201
-    other = tmp_path / "other.crt"
+def test_ctr_checks_the_certificate_against_its_authority(containerd: Containerd, tmp_path: Path) -> None:
+    hosts, other = tmp_path / "hosts", tmp_path / "other.crt"
+    hosts.write_text("127.0.0.1 localhost registry.test\n", encoding="ascii")
     run(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
         *("-subj", "/CN=other", "-days", "1", "-keyout", tmp_path / "other.key", "-out", other),
     ).ok()
-    name = f"{stack_tls.registry}/library/untrusted:1.0"
-    containerd.ctr("images", "pull", "--snapshotter", "native", "--tlscacert", other, name).refused("unknown authority")
+    with Stack() as stack:
+        stack.start(database="sqlite", tls=True, HARBOR_EXTERNAL_URL=f"https://registry.test:{stack.port}")
+        with stack.api() as admin:
+            assert oci.push(admin, "library/app", "1.0", oci.image()).status_code == 201
+
+        def pull(*tls: str | Path) -> Done:
+            name, user = f"registry.test:{stack.port}/library/app:1.0", ("--user", ":".join(stack.admin))
+            return containerd.ctr("images", "pull", "--snapshotter", "native", *tls, *user, name, hosts=hosts)
+
+        pull().refused("unknown authority")
+        pull("--tlscacert", other).refused("unknown authority")
+        pull("--tlscacert", stack.ca_file).ok()
+        pull("-k").ok()
 
 
 @pytest.mark.slow
