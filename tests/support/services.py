@@ -112,9 +112,12 @@ class Service:
 
 
 class Postgres(Service):
-    """A cluster on a unix socket; ``url(name)`` is a fresh database's address for HARBOR_DATABASE_URL."""
+    """A cluster on a unix socket; ``url(name)`` is a fresh database's address for HARBOR_DATABASE_URL.
 
-    def __init__(self) -> None:
+    ``durable`` commits to disk as a production server does; without it a crash of the machine may lose the data.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
         super().__init__("postgres")
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -133,12 +136,11 @@ class Postgres(Service):
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
-            "fsync": "off",
-            "full_page_writes": "off",
-            "synchronous_commit": "off",
             "max_connections": "200",
             "shared_buffers": "128MB",
         }
+        if not durable:
+            settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
         argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
         for name, value in settings.items():
             argv += ["-c", f"{name}={value}"]
