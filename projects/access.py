@@ -5,6 +5,7 @@ The REST API, the portal, the token service and ``/v2`` all ask here. Rules that
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from auth import rbac
 from auth.actor import Actor, Credential, Kind
-from auth.models import RobotPermission
+from auth.models import RobotPermission, User
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
@@ -42,12 +43,18 @@ class _Subject:
 _decisions: TTLCache[ProjectAccess] = TTLCache(20_000)
 _subjects: TTLCache[_Subject] = TTLCache(20_000)
 
-_PROJECT_SQL = """
-    SELECT p.id, p.public, p.registry_id, p.creation_time, m.role
-    FROM harbor_projects_project p
+_ROLES_JOIN = """
     LEFT JOIN harbor_projects_member m ON m.project_id = p.id AND (
         m.user_id = %s OR m.group_id IN (SELECT group_id FROM harbor_auth_groupmembership WHERE user_id = %s))
+"""
+_PROJECT_SQL = f"""
+    SELECT p.id, p.public, p.registry_id, p.creation_time, m.role
+    FROM harbor_projects_project p {_ROLES_JOIN}
     WHERE p.name = %s AND NOT p.deleted
+"""
+_WHOLE_PROJECT_SQL = f"""
+    SELECT p.*, u.username AS owner_name, m.role AS member_role
+    FROM harbor_projects_project p JOIN harbor_auth_user u ON u.id = p.owner_id {_ROLES_JOIN}
 """
 _GRANTS_SQL = """
     SELECT resource, action FROM harbor_auth_robotpermission
@@ -69,15 +76,21 @@ def project_access(actor: Actor, project_name: str) -> ProjectAccess | None:
         rows = cursor.fetchall()
         if not rows:
             return None
-        project_id, public, registry_id, created, _ = rows[0]
-        roles = frozenset(row[4] for row in rows if row[4] is not None)
-        permissions = rbac.permissions_of(set(roles), public=bool(public), sysadmin=actor.is_sysadmin)
-        if actor.is_robot:
-            cursor.execute(_GRANTS_SQL, [actor.id, project_id])
-            permissions |= {f"{resource}:{action}" for resource, action in cursor.fetchall()}
+    project_id, public, registry_id, created, _ = rows[0]
+    roles = frozenset(row[4] for row in rows if row[4] is not None)
+    permissions = _permissions(actor, project_id, roles, bool(public))
     return ProjectAccess(
         project_id, project_name, bool(public), registry_id is not None, _epoch(created), roles, permissions
     )
+
+
+def _permissions(actor: Actor, project_id: int, roles: frozenset[int], public: bool) -> frozenset[str]:
+    permissions = rbac.permissions_of(set(roles), public=public, sysadmin=actor.is_sysadmin)
+    if not actor.is_robot:
+        return permissions
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANTS_SQL, [actor.id, project_id])
+        return permissions | {f"{resource}:{action}" for resource, action in cursor.fetchall()}
 
 
 def recent_project_access(actor: Actor, project_name: str, permission: str) -> ProjectAccess | None:
@@ -172,17 +185,52 @@ def find_project(reference: str | int, *, by_name: bool = False) -> Project | No
 
 
 def get_project(actor: Actor, reference: str | int, permission: str, *, by_name: bool = False) -> Project:
-    """The project if the actor may do this in it (REST rules).
+    """The project of :func:`open_project` alone."""
+    return open_project(actor, reference, permission, by_name=by_name)[0]
+
+
+def open_project(
+    actor: Actor, reference: str | int, permission: str, *, by_name: bool = False
+) -> tuple[Project, ProjectAccess]:
+    """The project with its owner's name, and what the actor may do there, if that includes this (REST rules).
 
     Raises UNAUTHORIZED for anonymous, FORBIDDEN for an account without the right, also when the project does not
-    exist; NOT_FOUND only for those who may know: system administrators.
+    exist; NOT_FOUND only for those who may know: system administrators. One query, two for a robot.
     """
-    project = find_project(reference, by_name=by_name)
-    if project is not None and can(actor, permission, project):
-        return project
-    if project is None and actor.is_sysadmin:
+    rows = _read_project(actor, str(reference), by_name)
+    if rows:
+        project = rows[0]
+        project.owner = User.from_db("default", ["id", "username"], [project.owner_id, project.owner_name])
+        roles = frozenset(row.member_role for row in rows if row.member_role is not None)
+        found = ProjectAccess(
+            project.pk,
+            project.name,
+            project.public,
+            project.registry_id is not None,
+            project.creation_time.timestamp(),
+            roles,
+            _permissions(actor, project.pk, roles, project.public),
+        )
+        if permission in found.permissions:
+            return project, found
+    elif actor.is_sysadmin:
         raise HarborError("NOT_FOUND", f"project {reference} not found")
     raise refusal(actor, permission)
+
+
+def _read_project(actor: Actor, reference: str, by_name: bool) -> list[Any]:
+    """The project once per role of the actor, or once without; empty when there is none."""
+    user_id = actor.user_id or 0
+    if reference.isascii() and reference.isdigit() and not by_name:
+        if len(reference) > 18:
+            return []
+        condition, value = "p.id = %s", int(reference)
+    elif names.is_project(reference):
+        condition, value = "p.name = %s", reference
+    else:
+        return []
+    statement = f"{_WHOLE_PROJECT_SQL} WHERE {condition} AND NOT p.deleted"
+    return list(Project.objects.raw(statement, [user_id, user_id, value]))
 
 
 def get_project_access(actor: Actor, name: str, permission: str) -> ProjectAccess:
@@ -195,13 +243,19 @@ def get_project_access(actor: Actor, name: str, permission: str) -> ProjectAcces
     raise refusal(actor, permission)
 
 
-def visible_projects(actor: Actor) -> QuerySet[Project]:
-    """Projects the actor may see: all for administrators, else public ones and those it has a role or grant in."""
+def visible_projects(actor: Actor, permission: str = "") -> QuerySet[Project]:
+    """Projects the actor may see: all for administrators, else public ones and those it has a role or grant in.
+
+    Every role sees what a project contains; a robot's grants are narrower, so where the permission matters it is named.
+    """
     projects = Project.objects.filter(deleted=False)
     if actor.is_sysadmin:
         return projects
     if actor.is_robot:
         grants = RobotPermission.objects.filter(robot_id=actor.id, kind=RobotPermission.Kind.PROJECT)
+        if permission:
+            resource, action = permission.split(":")
+            grants = grants.filter(resource=resource, action=action)
         if grants.filter(project__isnull=True).exists():
             return projects
         return projects.filter(Q(public=True) | Q(pk__in=grants.values("project_id")))

@@ -29,6 +29,7 @@ from harbor_core.lib.pagination import Listing, Page, link_header
 from harbor_core.lib.wire import Parsed, Reader, Whole, read, read_text
 from harbor_core.services.config import config_get
 from projects import access
+from projects.access import ProjectAccess
 from projects.models import Project
 
 PREFIX = "/api/v2.0"
@@ -141,11 +142,12 @@ class ProjectView(ApiView):
     """Below a project given by name or id (``X-Is-Resource-Name``); permissions are those of the project."""
 
     project: Project
+    access: ProjectAccess
 
     def authorize(self, permission: str) -> None:
         reference = self.kwargs.get("project_name_or_id") or self.kwargs["project_name"]
         by_name = "project_name" in self.kwargs or is_true(self.request, "X-Is-Resource-Name")
-        self.project = access.get_project(self.actor, reference, permission, by_name=by_name)
+        self.project, self.access = access.open_project(self.actor, reference, permission, by_name=by_name)
 
 
 def is_true(request: Request, header: str) -> bool:

@@ -121,7 +121,7 @@ class ProjectSummary(ProjectView):
     permissions = {"GET": "project:read"}
 
     def get(self, request: Request, project_name_or_id: str) -> Response:
-        found = selectors.summary(self.actor, self.project)
+        found = selectors.summary(self.project, self.access.permissions)
         members = found.members or {}
         quota = {"hard": {"storage": found.hard}, "used": {"storage": found.used}} if found.hard is not None else None
         fields = {

@@ -110,10 +110,8 @@ def exists(name: str) -> bool:
     return Project.objects.filter(name=name, deleted=False).exists()
 
 
-def summary(actor: Actor, project: Project) -> Summary:
-    """What the actor may know about a project it may read."""
-    found = access.project_access(actor, project.name)
-    granted = found.permissions if found else frozenset()
+def summary(project: Project, granted: frozenset[str]) -> Summary:
+    """What may be known about a project with these permissions in it."""
     members, hard, used = None, None, None
     if "member:list" in granted:
         rows = Member.objects.filter(project=project).values_list("role").annotate(Count("pk")).order_by()
@@ -149,5 +147,6 @@ def search(actor: Actor, part: str) -> tuple[list[Project], list[Repository]]:
     """Projects and repositories that the actor may see and whose names hold the part, SEARCH_LIMIT of each at most."""
     visible = access.visible_projects(actor)
     projects = visible.filter(name__icontains=part).select_related("owner").order_by("name")[:SEARCH_LIMIT]
-    repositories = Repository.objects.filter(project__in=visible.values("pk"), name__icontains=part)
+    listable = access.visible_projects(actor, "repository:list")
+    repositories = Repository.objects.filter(project__in=listable.values("pk"), name__icontains=part)
     return list(projects), list(repositories.select_related("project").order_by("name")[:SEARCH_LIMIT])

@@ -26,8 +26,9 @@ def repository_list(project_id: int, listing: Listing) -> Page[Repository]:
 
 
 def all_repositories(actor: Actor, listing: Listing) -> Page[Repository]:
-    """Of every project the actor may see."""
-    return _paged(Repository.objects.filter(project__in=access.visible_projects(actor).values("pk")), listing)
+    """Of every project where the actor may list them."""
+    projects = access.visible_projects(actor, "repository:list")
+    return _paged(Repository.objects.filter(project__in=projects.values("pk")), listing)
 
 
 def _paged(repositories: QuerySet[Repository], listing: Listing) -> Page[Repository]:
