@@ -5,7 +5,7 @@ T ?= tests
 # Directories that bring their own stacks, with the databases they need.
 WITHOUT_STACKS = $(addprefix --ignore=tests/,e2e faults browser standalone gateway)
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench conformance lint format install clean
+.PHONY: help run test test-slow bench conformance lint format install clean screenshots
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: install ## Ruff, types, import layers, templates, missing migrations
 format: install ## Rewrite Python sources in the house format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+screenshots: install ## Pictures of every portal page, themes, widths and languages, in build/screenshots
+	.venv/bin/python -m tests.screenshots
 
 install: ## Debian packages and the virtual environment for tests
 	@$(INSTALL) test

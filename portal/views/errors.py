@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from harbor_core.lib.errors import error_body
@@ -61,5 +62,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(_MACHINES):
         return HttpResponse(error_body("UNKNOWN", "internal server error"), status=500, content_type=_JSON)
     title, text = _texts(500)
-    context: dict[str, Any] = {"status": 500, "title": title, "text": text}
+    context: dict[str, Any] = {"status": 500, "title": title, "text": text, "language": get_language()}
     return render(None, "portal/errors/bare.html", context, status=500)

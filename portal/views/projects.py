@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from portal.listing import Listing
 from portal.shortcuts import actor_of, page, project_or_404, respond
 from projects.selectors import browsing
+from projects.selectors.projects import project_details, statistics
 
 _ACCESS = {"private": False, "public": True}
 
@@ -22,16 +23,16 @@ def project_list(request: HttpRequest) -> HttpResponse:
         keep={"access": chosen},
     )
     projects = listing.fill(browsing.project_list(actor, name=listing.query, public=_ACCESS.get(chosen)))
-    figures = browsing.project_figures(actor, [item.pk for item in projects])
+    used = browsing.storage_used(item.pk for item in projects)
     context = {
         "listing": listing,
-        "rows": [(item, figures[item.pk]) for item in projects],
+        "rows": [(item.project, item, used[item.project.pk]) for item in project_details(actor, projects)],
         "tabs": [
             (_("All"), listing.url(access=""), not chosen),
             (_("Public"), listing.url(access="public"), chosen == "public"),
             (_("Private"), listing.url(access="private"), chosen == "private"),
         ],
-        "statistics": browsing.project_statistics(actor),
+        "statistics": statistics(actor),
     }
     return respond(request, "portal/projects/list.html", "portal/projects/_table.html", context)
 

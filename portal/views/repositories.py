@@ -18,6 +18,7 @@ from portal.shortcuts import (
 from portal.views.artifacts import artifact_detail
 from projects.models import Repository
 from projects.selectors import browsing
+from projects.selectors.projects import project_details
 
 
 @page("GET")
@@ -35,7 +36,8 @@ def repository_list(request: HttpRequest, project: str) -> HttpResponse:
         "found": found,
         "project": found.project,
         "listing": listing,
-        "figures": browsing.project_figures(actor_of(request), [found.project.pk])[found.project.pk],
+        "details": project_details(actor_of(request), [found.project])[0],
+        "used": browsing.storage_used([found.project.pk])[found.project.pk],
         "rows": [(item, item.name.partition("/")[2], counts[item.pk]) for item in repositories],
         "push_guide": _push_guide(request, found, "REPOSITORY"),
     }

@@ -5,21 +5,18 @@ of queries. Counts that have to walk rows are kept in the cache under the reposi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Q, QuerySet, Sum, Window
+from django.db.models import Count, F, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber, Substr
 
-from auth import rbac
 from auth.actor import Actor
 from projects import access
 from projects.models import (
     Accessory,
     Artifact,
     ArtifactReference,
-    Member,
     Project,
     Quota,
     QuotaDelta,
@@ -29,28 +26,6 @@ from projects.models import (
 
 COUNT_CACHE_SECONDS = 24 * 3600
 SHOWN_TAGS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectFigures:
-    """``role`` is an id of auth.rbac.Role, 0 for none; ``used`` in bytes."""
-
-    repositories: int = 0
-    used: int = 0
-    role: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Counts of what the actor may see."""
-
-    private_projects: int
-    public_projects: int
-    repositories: int
-
-    @property
-    def projects(self) -> int:
-        return self.private_projects + self.public_projects
 
 
 def _text(value: str) -> str:
@@ -65,38 +40,14 @@ def project_list(actor: Actor, *, name: str = "", public: bool | None = None) ->
     return projects if public is None else projects.filter(public=public)
 
 
-def project_statistics(actor: Actor) -> Statistics:
-    """Two queries."""
-    visible = access.visible_projects(actor)
-    counts = visible.aggregate(
-        private=Count("pk", filter=Q(public=False), distinct=True),
-        public=Count("pk", filter=Q(public=True), distinct=True),
-    )
-    repositories = Repository.objects.filter(project__in=visible.values("pk")).count()
-    return Statistics(counts["private"], counts["public"], repositories)
-
-
-def project_figures(actor: Actor, project_ids: Iterable[int]) -> dict[int, ProjectFigures]:
-    """Figures of some projects by id; four queries whatever the number of projects."""
+def storage_used(project_ids: Iterable[int]) -> dict[int, int]:
+    """Bytes used by each of some projects; two queries whatever their number."""
     ids = list(project_ids)
-    counts = dict(
-        Repository.objects.filter(project_id__in=ids).values_list("project_id").annotate(Count("pk")).order_by()
-    )
     used = dict(Quota.objects.filter(project_id__in=ids).values_list("project_id", "used"))
     deltas = dict(
         QuotaDelta.objects.filter(project_id__in=ids).values_list("project_id").annotate(Sum("size")).order_by()
     )
-    roles: dict[int, set[int]] = {}
-    if actor.user_id is not None:
-        mine = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
-        for project_id, role in mine.filter(project_id__in=ids).values_list("project_id", "role"):
-            roles.setdefault(project_id, set()).add(role)
-    return {
-        pk: ProjectFigures(
-            counts.get(pk, 0), used.get(pk, 0) + deltas.get(pk, 0), rbac.highest_role(roles.get(pk, set()))
-        )
-        for pk in ids
-    }
+    return {pk: used.get(pk, 0) + deltas.get(pk, 0) for pk in ids}
 
 
 def repository_list(project: Project, *, name: str = "") -> QuerySet[Repository]:

@@ -11,7 +11,7 @@ from tests.portal import content
 from tests.portal.conftest import World
 
 # Session and user are two of them, the default password of admin (asked for administrators only) may be one more.
-LIMITS = {"projects": 11, "repositories": 12, "tags": 10, "artifacts": 11, "artifact": 13}
+LIMITS = {"projects": 12, "repositories": 12, "tags": 10, "artifacts": 11, "artifact": 13}
 
 
 def _grow(world: World) -> None:
