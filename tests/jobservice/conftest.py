@@ -1,0 +1,3 @@
+from tests.cast import admin, fresh_memory, world
+
+__all__ = ["admin", "fresh_memory", "world"]
