@@ -101,7 +101,9 @@ def _core(config: Config) -> Program:
     argv = [sys.executable, "-m", "gunicorn", "harbor_core.wsgi:application", "--bind", f"unix:{socket_path}"]
     argv += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "75"]
     argv += ["--umask", "0o027", "--no-control-socket", "--timeout", "120", "--graceful-timeout", "15"]
-    argv += ["--limit-request-field_size", "32768", "--log-level", config.log_level, "--backlog", "2048"]
+    # The gateway bounds request lines and headers (32 KiB each) and refuses longer ones in JSON.
+    argv += ["--limit-request-line", "0", "--limit-request-field_size", "32768"]
+    argv += ["--log-level", config.log_level, "--backlog", "2048"]
     env = python_environment(config)
     return _program(config, "core", argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
 
