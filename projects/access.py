@@ -221,6 +221,7 @@ def open_project(
 def _read_project(actor: Actor, reference: str, by_name: bool) -> list[Any]:
     """The project once per role of the actor, or once without; empty when there is none."""
     user_id = actor.user_id or 0
+    value: str | int
     if reference.isascii() and reference.isdigit() and not by_name:
         if len(reference) > 18:
             return []

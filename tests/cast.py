@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.core.cache import cache as shared_cache
-from django.http import HttpResponse
 from django.test import Client
 
 from auth import credentials
@@ -130,7 +129,7 @@ class Api:
         *,
         headers: dict[str, str] | None = None,
         client: Client | None = None,
-    ) -> HttpResponse:
+    ) -> Any:  # Django's test response: an HttpResponse with ``json()``
         sent = dict(headers or {})
         login = self.logins.get(persona, persona if ":" in persona else "")
         if login:

@@ -21,7 +21,7 @@ def pushed(world: World, repository: str = "team/app", tag: str = "", **options:
 
 def push_index(world: World, tag: str, *platforms: str) -> tuple[str, list[str]]:
     """An index of images, each in the repository without a tag. Returns its digest and theirs."""
-    children = []
+    children: list[dict[str, Any]] = []
     for platform in platforms:
         digest = pushed(world)
         size = len(bytes(Artifact.objects.get(digest=digest).manifest))

@@ -20,7 +20,7 @@ SCHEMA = {
 
 
 def test_reads_with_defaults() -> None:
-    data = {"name": "abc", "flag": None, "inner": {}, "list": ["x"], "unknown": 1}
+    data: dict[str, Any] = {"name": "abc", "flag": None, "inner": {}, "list": ["x"], "unknown": 1}
     assert read(SCHEMA, data) == {
         "name": "abc",
         "flag": None,

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.conf import settings
 from django.core.management import call_command
-from django.http import HttpResponse
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,7 +127,7 @@ def test_catalog_is_for_administrators(world: World) -> None:
 # ---------------------------------------------------------------------- the endpoint
 
 
-def ask(login: str = "", client: Client | None = None, method: str = "GET", **query: Any) -> HttpResponse:
+def ask(login: str = "", client: Client | None = None, method: str = "GET", **query: Any) -> Any:
     headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
     client = client or Client()
     return getattr(client, method.lower())("/service/token", {"service": "harbor-registry"} | query, headers=headers)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -107,8 +108,7 @@ def test_a_push_into_a_project_that_is_being_deleted() -> None:
         project = make_project(f"team-{number}", owner)
         Member.objects.create(project=project, user=owner, role=1)
         pushed, deleted = at_once(
-            lambda name=project.name: push_image(actor, f"{name}/app", "1"),
-            lambda pk=project.pk: projects.delete(actor, pk),
+            partial(push_image, actor, f"{project.name}/app", "1"), partial(projects.delete, actor, project.pk)
         )
         project.refresh_from_db()
         there = Repository.objects.filter(project=project).exists()

@@ -28,7 +28,7 @@ def routes(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, type[Ap
 def contents() -> dict[str, list[Any]]:
     """Every row of every table of ours."""
     return {
-        model._meta.label: sorted(model.objects.values_list(), key=repr)
+        model._meta.label: sorted(model._default_manager.values_list(), key=repr)
         for label in APPS
         for model in apps.get_app_config(label).get_models()
     }
