@@ -24,3 +24,7 @@ if "HARBOR_TEST_SERVICES" not in os.environ:
         os.environ["HARBOR_DATABASE_URL"] = Postgres().url("harbor")
 
 from harbor_core.settings import *  # noqa: F403 - everything else is as in production
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file as in production: Django's default, a database in memory, knows no waiting between connections.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.db")}  # noqa: F405

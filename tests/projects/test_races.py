@@ -72,6 +72,7 @@ def test_one_membership() -> None:
     assert Member.objects.filter(user=new).count() == 1
 
 
+@pytest.mark.django_db(transaction=True, reset_sequences=True)
 def test_two_first_starts() -> None:
     assert at_once(*[lambda: call_command("bootstrap", verbosity=0) for _ in range(3)]) == [None, None, None]
     assert list(User.objects.order_by("pk").values_list("pk", "username", "deleted")) == [
