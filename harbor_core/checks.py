@@ -1,5 +1,6 @@
 """System checks: a deployment that cannot work is refused with an id and a hint before it serves anything."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -25,7 +26,23 @@ def secrets_and_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="harbor.E002",
             )
         )
+    package = {"gcs": "google.cloud.storage", "azure": "azure.storage.blob"}.get(settings.STORAGE_DRIVER)
+    if package and not _installed(package):
+        found.append(
+            Error(
+                f"storage driver {settings.STORAGE_DRIVER} needs the Python package {package}, which is not installed",
+                hint=f"pip install django-storages[{'google' if settings.STORAGE_DRIVER == 'gcs' else 'azure'}]",
+                id="harbor.E003",
+            )
+        )
     return found
+
+
+def _installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @register(deploy=True)

@@ -46,4 +46,6 @@ def _translate(exc: Exception) -> HarborError:
             return HarborError("FORBIDDEN")
         case OperationalError() | InterfaceError():
             return HarborError("SERVICE_UNAVAILABLE", "the database cannot be reached", headers={"Retry-After": "5"})
+        case OSError():
+            return HarborError("SERVICE_UNAVAILABLE", "the storage cannot be used", headers={"Retry-After": "5"})
     return HarborError("UNKNOWN")

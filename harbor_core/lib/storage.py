@@ -5,6 +5,7 @@
 writes layers, core writes manifests; a bare registry:2 can serve the result.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -44,6 +45,8 @@ class Backend(Protocol):
     @property
     def storage(self) -> Storage: ...
 
+    def read(self, path: str) -> bytes: ...
+
     def put(self, path: str, data: bytes) -> None: ...
 
     def size(self, path: str) -> int | None: ...
@@ -70,6 +73,9 @@ class FilesystemBackend:
     def __init__(self, root: str) -> None:
         self.storage = FileSystemStorage(location=root)
         self.root = Path(root)
+
+    def read(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
 
     def put(self, path: str, data: bytes) -> None:
         """Write under a temporary name, flush to disk, rename: readers see all of it or nothing."""
@@ -131,6 +137,23 @@ class FilesystemBackend:
         return None
 
 
+def _as_os_error(method: Callable[..., Any]) -> Callable[..., Any]:
+    """What a provider's library raises becomes OSError, as from a file system; a missing object stays what it is."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any) -> Any:
+        try:
+            return method(self, *args)
+        except OSError:
+            raise
+        except Exception as exc:
+            if type(exc).__module__.partition(".")[0] not in ("botocore", "boto3", "s3transfer", "google", "azure"):
+                raise
+            raise OSError(f"object storage: {exc}") from exc
+
+    return wrapper
+
+
 class S3Backend:
     """Any S3: objects appear whole, so a plain put is atomic."""
 
@@ -139,10 +162,17 @@ class S3Backend:
 
         self.storage = S3Storage(**options)
 
+    @_as_os_error
+    def read(self, path: str) -> bytes:
+        with self.storage.open(path, "rb") as file:
+            return bytes(file.read())
+
+    @_as_os_error
     def put(self, path: str, data: bytes) -> None:
         key = self.storage._normalize_name(path)
         self.storage.bucket.Object(key).put(Body=data, ContentType="application/octet-stream")
 
+    @_as_os_error
     def size(self, path: str) -> int | None:
         try:
             return self.storage.size(path)
@@ -155,6 +185,7 @@ class S3Backend:
         for item in self.storage.bucket.objects.filter(Prefix=f"{root}{prefix}"):
             yield item.key[len(root) :], item.size
 
+    @_as_os_error
     def remove_tree(self, prefix: str) -> None:
         key = self.storage._normalize_name(prefix) + "/"
         self.storage.bucket.objects.filter(Prefix=key).delete()
@@ -165,6 +196,7 @@ class S3Backend:
         for upload in self.storage.bucket.multipart_uploads.filter(Prefix=key):
             yield upload.Object().MultipartUpload(upload.id)
 
+    @_as_os_error
     def upload_offset(self, prefix: str) -> int | None:
         if self.size(f"{prefix}/startedat") is None:
             return None
@@ -188,9 +220,16 @@ class GenericBackend:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
+    @_as_os_error
+    def read(self, path: str) -> bytes:
+        with self.storage.open(path, "rb") as file:
+            return bytes(file.read())
+
+    @_as_os_error
     def put(self, path: str, data: bytes) -> None:
         self.storage.save(path, ContentFile(data))
 
+    @_as_os_error
     def size(self, path: str) -> int | None:
         return self.storage.size(path) if self.storage.exists(path) else None
 
@@ -202,10 +241,12 @@ class GenericBackend:
         for name in folders:
             yield from self.walk(f"{prefix.rstrip('/')}/{name}")
 
+    @_as_os_error
     def remove_tree(self, prefix: str) -> None:
         for path, _ in list(self.walk(prefix)):
             self.storage.delete(path)
 
+    @_as_os_error
     def upload_offset(self, prefix: str) -> int | None:
         if self.size(f"{prefix}/startedat") is None:
             return None
@@ -301,6 +342,11 @@ def put_manifest(repository: str, digest: str, content: bytes) -> None:
     if store.size(blob_path(digest)) != len(content):
         store.put(blob_path(digest), content)
     store.put(revision_link(repository, digest), digest.encode())
+
+
+def read_blob(digest: str) -> bytes:
+    """The whole content of a small blob. Raises OSError (FileNotFoundError when it is not there)."""
+    return backend().read(blob_path(digest))
 
 
 def upload_prefix(repository: str, upload: str) -> str:

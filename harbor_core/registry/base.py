@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
@@ -55,9 +55,11 @@ def registry_view(**methods: View) -> View:
             return render(error)
         except (OperationalError, InterfaceError) as error:
             return render(unavailable(error))
-        except DatabaseError as error:
-            logger.exception("unexpected database error")
-            return render(HarborError("UNKNOWN") if not isinstance(error, OperationalError) else unavailable(error))
+        except OSError as error:
+            logger.error("storage error: %s", error)
+            return render(
+                HarborError("SERVICE_UNAVAILABLE", "the storage cannot be used", headers={"Retry-After": "5"})
+            )
         except Exception:
             logger.exception("unexpected error in %s %s", request.method, request.path)
             return render(HarborError("UNKNOWN"))

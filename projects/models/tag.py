@@ -11,7 +11,10 @@ class Tag(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["repository", "name"], name="tag_once")]
-        indexes = [models.Index(fields=["artifact", "-push_time", "-id"], name="tag_artifact")]
+        indexes = [
+            models.Index(fields=["artifact", "-push_time", "-id"], name="tag_artifact"),
+            models.Index(fields=["repository", "-push_time", "-id"], name="tag_listing"),
+        ]
 
     def __str__(self) -> str:
         return self.name

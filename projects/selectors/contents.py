@@ -41,8 +41,7 @@ def image_config(manifest: Manifest) -> dict[str, Any]:
     if config is None or config.size > CONFIG_READ_MAX:
         return {}
     try:
-        with storage.backend().storage.open(storage.blob_path(config.digest), "rb") as file:
-            document = json.loads(file.read())
+        document = json.loads(storage.read_blob(config.digest))
     except OSError as exc:
         raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be read", headers={"Retry-After": "5"}) from exc
     except (ValueError, RecursionError):

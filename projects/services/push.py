@@ -142,8 +142,7 @@ def _extra_attrs(manifest: Manifest) -> dict[str, Any]:
     if config is None or config.size > CONFIG_READ_MAX or kinds.is_empty_config(manifest):
         return {}
     try:
-        with storage.backend().storage.open(storage.blob_path(config.digest), "rb") as file:
-            return config_extract(file.read())
+        return config_extract(storage.read_blob(config.digest))
     except OSError as exc:
         raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be read", headers={"Retry-After": "5"}) from exc
 
