@@ -40,7 +40,8 @@ def head_requests(file: Path, start: int, step: int) -> Requests:
     if len(built) == 1:
         built *= 1000
     while True:
-        yield from built
+        for item in built:
+            yield item  # "yield from" would pass on what is sent here
         yield None
 
 
@@ -96,13 +97,18 @@ def location_of(head: bytes) -> str:
 
 
 class Connection:
-    def __init__(self, address: tuple[str, int], requests: Requests, run: dict) -> None:
-        self.socket = socket.create_connection(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._requests, self._run = requests, run
+    """One kept connection; opened again when the server ends it after so many answers."""
+
+    def __init__(self, address: tuple[str, int], requests: Requests, run: dict, poll: select.epoll) -> None:
+        self._address, self._requests, self._run, self._poll = address, requests, run, poll
         self._received = b""
-        self._status = b""
+        self._open()
         self._send(next(requests))
+
+    def _open(self) -> None:
+        self.socket = socket.create_connection(self._address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll.register(self.socket, select.EPOLLIN)
 
     def _send(self, item: tuple[bytes, bytes] | None) -> None:
         if item is None:
@@ -114,21 +120,27 @@ class Connection:
         self._head = request.startswith(b"HEAD")
         self.socket.sendall(request)
 
-    def readable(self) -> None:
+    def readable(self) -> bool:
+        """Read what is there, and send the next request when the answer is complete. False: the socket is a new one."""
         data = self.socket.recv(65536)
         if not data:
-            raise ConnectionError("the server closed the connection")
+            raise ConnectionError("the server closed the connection in the middle of an answer")
         data = self._received + data
         end = data.find(b"\r\n\r\n")
         if end < 0 or (not self._head and len(data) < end + 4 + length_of(data[: end + 2])):
             self._received = data
-            return
+            return True
         self._received = b""
         self._run["requests"] += 1
         if data[9:12] != self._status:
             self._run["failed"] += 1
             self._run["first_failure"] = self._run["first_failure"] or data[:300].decode(errors="replace")
+        kept = b"\r\nConnection: close" not in data
+        if not kept:
+            self.socket.close()
+            self._open()
         self._send(self._requests.send("" if self._head else location_of(data[: end + 2])))
+        return kept
 
 
 def main() -> int:
@@ -141,13 +153,14 @@ def main() -> int:
     found = {}
     started = time.monotonic()
     for number in range(count):
-        connection = Connection((host, int(port)), generator(Path(file), number, count), run)
+        connection = Connection((host, int(port)), generator(Path(file), number, count), run, poll)
         found[connection.socket.fileno()] = connection
-        poll.register(connection.socket, select.EPOLLIN)
     deadline = started + float(seconds)
     while (now := time.monotonic()) < deadline:
         for descriptor, _ in poll.poll(deadline - now):
-            found[descriptor].readable()
+            connection = found[descriptor]
+            if not connection.readable():
+                found[connection.socket.fileno()] = connection
     sys.stdout.write(json.dumps(run | {"seconds": time.monotonic() - started}) + "\n")
     return 0
 

@@ -88,7 +88,9 @@ def _own_client(server: Server, kind: str, file: Path, seconds: float, connectio
     """tests.bench.client; its results in wrk's words."""
     argv = [sys.executable, "-m", "tests.bench.client", kind, server.url.removeprefix("http://")]
     argv += [str(file), str(seconds), str(connections)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=clean_environment(), cwd=ROOT)
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment(), cwd=ROOT
+    )
     return json.loads(done.stdout)
 
 
