@@ -4,6 +4,7 @@ A page costs a constant number of queries. The number of artifacts in a reposito
 repository's revision, so that a page of a big repository costs what one of a small repository costs.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -63,12 +64,18 @@ class Details:
 
 def artifact_list(repository: Repository, listing: Listing) -> Page[Artifact]:
     """Tagged artifacts and untagged ones that belong to nothing else, unless the query asks for all."""
-    artifacts = Artifact.objects.filter(repository=repository).defer("manifest")
+    artifacts = _ordered(Artifact.objects.filter(repository=repository).defer("manifest"), listing)
+    query = {key: listing.query[key] for key in sorted(listing.query) if key in FIELDS or key in _OWN_KEYS}
 
     def count() -> int:
-        return artifact_counts([repository])[repository.pk]
+        if not query:
+            return artifact_counts([repository])[repository.pk]
+        if "pull_time" in query:  # changes without a new revision
+            return artifacts.count()
+        condition = hashlib.sha256(repr(query).encode()).hexdigest()
+        return _kept(f"artifacts:{repository.pk}:{repository.revision}:{condition}", artifacts)
 
-    page = _paged(artifacts, listing, count)
+    page = paginate(artifacts, listing, count)
     for artifact in page.items:
         artifact.repository = repository
     return page
@@ -81,8 +88,9 @@ def project_artifact_list(project_id: int, listing: Listing, *, latest: bool = F
         newest = Artifact.objects.filter(repository=OuterRef("pk"), listed=True).order_by(*ORDER).values("pk")[:1]
         repositories = Repository.objects.filter(project_id=project_id)
         artifacts = artifacts.filter(pk__in=repositories.annotate(newest=Subquery(newest)).values("newest"))
-        return _paged(artifacts, listing, None)
-    return _paged(artifacts, listing, lambda: _project_count(project_id))
+    artifacts = _ordered(artifacts, listing)
+    narrowed = latest or any(key in FIELDS or key in _OWN_KEYS for key in listing.query)
+    return paginate(artifacts, listing, None if narrowed else lambda: _project_count(project_id))
 
 
 def _project_count(project_id: int) -> int:
@@ -90,24 +98,25 @@ def _project_count(project_id: int) -> int:
     repository that comes has a higher id than any before it."""
     state = Repository.objects.filter(project_id=project_id).aggregate(Count("pk"), Max("pk"), Sum("revision"))
     key = f"artifacts:project:{project_id}:" + ":".join(str(state[name]) for name in sorted(state))
+    return _kept(key, Artifact.objects.filter(project_id=project_id, listed=True))
+
+
+def _kept(key: str, artifacts: QuerySet[Artifact]) -> int:
+    """Their number, counted once per key."""
     count = cache.get(key)
     if count is None:
-        count = Artifact.objects.filter(project_id=project_id, listed=True).count()
+        count = artifacts.count()
         cache.set(key, count, COUNT_CACHE_SECONDS)
-    return count
+    return int(count)
 
 
-def _paged(artifacts: QuerySet[Artifact], listing: Listing, known_count) -> Page[Artifact]:
-    """``known_count`` counts what the query would without any condition."""
+def _ordered(artifacts: QuerySet[Artifact], listing: Listing) -> QuerySet[Artifact]:
     query = listing.query
     if EVERY_KIND not in query:
         artifacts = artifacts.filter(listed=True)
     if "tags" in query:
         artifacts = artifacts.filter(_tagged(query["tags"]))
-    artifacts = apply_filter(artifacts, query, FIELDS)
-    artifacts = apply_sort(artifacts, listing.sort, FIELDS, ORDER)
-    narrowed = any(key in FIELDS or key in _OWN_KEYS for key in query)
-    return paginate(artifacts, listing, None if narrowed else known_count)
+    return apply_sort(apply_filter(artifacts, query, FIELDS), listing.sort, FIELDS, ORDER)
 
 
 def _tagged(condition: Condition) -> Q:

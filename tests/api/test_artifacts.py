@@ -227,6 +227,24 @@ def test_total_follows_every_change(world: World) -> None:
     assert total("projects/team/artifacts?page_size=1") == "2"
 
 
+def test_the_total_of_a_query_follows_every_change_too(world: World) -> None:
+    def total(query: str) -> str:
+        return world.api("guest", "GET", f"{ARTIFACTS}?page_size=1&q={query}")["X-Total-Count"]
+
+    pushed(world)
+    pushed(world, tag="2.0")
+    assert (total("tags%3D*"), total("tags%3D*"), total("tags%3Dnil"), total("base%3D*")) == ("2", "2", "1", "3")
+    world.api("maintainer", "DELETE", f"{ARTIFACTS}/1.0/tags/1.0")
+    assert (total("tags%3D*"), total("tags%3Dnil")) == ("1", "2")
+    push_index(world, "multi", "amd64")
+    assert (total("tags%3D*"), total("base%3D*")) == ("2", "5")
+    long_ago = "pull_time%3D%5B2000-01-01T00:00:00~%5D"
+    assert total(long_ago) == "0"
+    Artifact.objects.filter(digest=world.artifact.digest).update(pull_time=timezone.now())
+    Artifact.objects.exclude(digest=world.artifact.digest).filter(listed=True).update(pull_time=timezone.now())
+    assert total(long_ago) == "4"
+
+
 def test_project_artifacts(world: World) -> None:
     web = pushed(world, "team/web", "1")
     app = pushed(world, tag="2.0")
