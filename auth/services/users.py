@@ -10,6 +10,7 @@ from auth.models import ADMIN_ID, User
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from harbor_core.services.config import config_get
+from projects import access
 
 _FORBIDDEN_IN_NAMES = re.compile(r'[,"~#%$\x00-\x1f\x7f]')
 _EMAIL = re.compile(r"[^@\s<>()\[\],;:\\\"]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -132,6 +133,7 @@ def set_sysadmin(actor: Actor, user_id: int, value: bool) -> None:
         user.save(update_fields=["sysadmin_flag", "update_time"])
         change = f"{'set' if value else 'unset'} system administrator: {user.username}"
         audit.record(actor, "update", "user", user.username, description=change)
+    access.forget()
 
 
 def delete(actor: Actor, user_id: int) -> None:
@@ -151,6 +153,7 @@ def delete(actor: Actor, user_id: int) -> None:
         user.memberships.all().delete()
         user.user_groups.clear()
         audit.record(actor, "delete", "user", name)
+    access.forget()
 
 
 @transaction.atomic
