@@ -26,9 +26,7 @@ def delete(actor: Actor, artifact: Artifact) -> None:
             )
         repository = locked.repository
         removed = _remove(actor, locked)
-        from projects.services import repositories
-
-        repositories.changed(repository.pk)
+        visibility.changed(repository.pk)
         audit.record(
             actor, "delete", "artifact", f"{repository.name}@{locked.digest}", project_id=repository.project_id
         )

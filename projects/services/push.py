@@ -195,7 +195,7 @@ def _record(push: _Push) -> None:
         tag=push.tag,
         artifact_type=artifact.type,
     )
-    repositories.changed(repository.pk)
+    visibility.changed(repository.pk)
     quota.charge(repository.project_id, added)
 
 

@@ -1,7 +1,6 @@
 """Repositories: made by the first manifest, removed with all their content."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from auth.actor import Actor
@@ -21,11 +20,6 @@ def ensure(project_id: int, name: str) -> tuple[Repository, bool]:
             return Repository.objects.create(project_id=project_id, name=name), True
     except IntegrityError:  # another push was first
         return Repository.objects.get(name=name), False
-
-
-def changed(repository_id: int) -> None:
-    """The content changed: note the time, and let cached counts go."""
-    Repository.objects.filter(pk=repository_id).update(revision=F("revision") + 1, update_time=timezone.now())
 
 
 def describe(actor: Actor, repository: Repository, description: str) -> None:

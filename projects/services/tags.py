@@ -97,8 +97,6 @@ def forget_all(actor: Actor, artifact: Artifact) -> list[str]:
 
 
 def _after(actor: Actor, repository: Repository, artifact_id: int, operation: str, resource: str) -> None:
-    from projects.services import repositories
-
     visibility.refresh([artifact_id])
-    repositories.changed(repository.pk)
+    visibility.changed(repository.pk)
     audit.record(actor, operation, "tag", resource, project_id=repository.project_id)

@@ -1,11 +1,13 @@
-"""Keep ``Artifact.listed``: tagged, or neither child of an index nor an accessory."""
+"""What listings derive: ``Artifact.listed`` (tagged, or neither child of an index nor an accessory) and the revision
+under which a repository's counts are cached."""
 
 from collections.abc import Iterable
 
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.fields import BooleanField
+from django.utils import timezone
 
-from projects.models import Accessory, Artifact, ArtifactReference, Tag
+from projects.models import Accessory, Artifact, ArtifactReference, Repository, Tag
 
 
 def refresh(artifact_ids: Iterable[int]) -> None:
@@ -23,3 +25,8 @@ def refresh(artifact_ids: Iterable[int]) -> None:
             output_field=BooleanField(),
         )
     )
+
+
+def changed(repository_id: int) -> None:
+    """The content changed: note the time, and let cached counts go."""
+    Repository.objects.filter(pk=repository_id).update(revision=F("revision") + 1, update_time=timezone.now())
