@@ -11,8 +11,6 @@ v2: list[URLPattern | URLResolver] = [
     path("systeminfo", system.SystemInfo.as_view()),
     path("systeminfo/getcert", system.GetCert.as_view()),
     path("systeminfo/volumes", system.Volumes.as_view()),
-    path("", include("auth.api.urls")),
-    path("", include("projects.api.urls")),
 ]
 urlpatterns = [
     path("version", system.Version.as_view()),

@@ -97,7 +97,7 @@ class ProjectItem(ProjectView):
     bodies = {"PUT": PROJECT}
 
     def get(self, request: Request, project_name_or_id: str) -> Response:
-        (detail,) = selectors.project_details(self.actor, [self.project])
+        detail = selectors.project_detail(self.project, self.access.roles)
         return Response(project_json(self.project, detail))
 
     def put(self, request: Request, project_name_or_id: str) -> Response:

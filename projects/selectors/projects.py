@@ -81,7 +81,7 @@ _FIGURES = """
 
 
 def project_details(actor: Actor, projects: Iterable[Project]) -> list[ProjectDetail]:
-    """The figures of some projects; one query. Written as SQL because nearly every project request comes here."""
+    """The figures of some projects; one query, written as SQL because lists of projects are asked for often."""
     rows = list(projects)
     ids = [project.pk for project in rows]
     counts: dict[int, int] = {}
@@ -104,6 +104,14 @@ def project_details(actor: Actor, projects: Iterable[Project]) -> list[ProjectDe
         )
         for project in rows
     ]
+
+
+def project_detail(project: Project, roles: frozenset[int]) -> ProjectDetail:
+    """The figures of one project, for a caller whose roles there are known; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM harbor_projects_repository WHERE project_id = %s", [project.pk])
+        count = cursor.fetchone()[0]
+    return ProjectDetail(project, count, tuple(role.value for role in ROLE_ORDER if role in roles))
 
 
 def exists(name: str) -> bool:
