@@ -6,6 +6,8 @@ from harbor_core.api import health, system
 from harbor_core.api.base import not_found
 
 v2: list[URLPattern | URLResolver] = [
+    path("", include("projects.api.urls")),
+    path("", include("auth.api.urls")),
     path("ping", system.Ping.as_view()),
     path("health", health.Health.as_view()),
     path("systeminfo", system.SystemInfo.as_view()),

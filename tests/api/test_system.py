@@ -57,8 +57,13 @@ def test_a_worker_is_asked(api: Api) -> None:
 
 
 def test_the_answer_of_a_worker_is_kept_for_a_moment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(app.control, "ping", lambda **options: asked.append(options) or [{"worker": {"ok": "pong"}}])
+    asked: list[dict[str, Any]] = []
+
+    def ping(**options: Any) -> list[Any]:
+        asked.append(options)
+        return [{"worker": {"ok": "pong"}}]
+
+    monkeypatch.setattr(app.control, "ping", ping)
     assert [components(api)["jobservice"] for _ in range(3)] == ["healthy"] * 3
     assert len(asked) == 1
     assert asked[0]["timeout"] == health.WORKER_SECONDS
