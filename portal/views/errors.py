@@ -1,14 +1,16 @@
 """Error pages, in the language of who sees them. What is not a page (``/v2``, the APIs) gets the JSON body of its
 surface."""
 
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from harbor_core.lib.errors import error_body
+from harbor_core.lib.errors import CODES, error_body
 
 _MACHINES = ("/v2", "/api", "/c/", "/service/", "/chartrepo", "/_authz", "/_denied")
 _JSON = "application/json; charset=utf-8"
@@ -58,9 +60,19 @@ def denied(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Nothing that may be broken is used: no session, no database, no context of the other pages."""
+    """What nobody caught: 503 when the database does not answer, else 500.
+
+    Nothing that may be broken is used: no session, no database, no context of the other pages.
+    """
+    status, code = 500, "UNKNOWN"
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):  # called while it is being handled
+        status, code = 503, "SERVICE_UNAVAILABLE"
     if request.path.startswith(_MACHINES):
-        return HttpResponse(error_body("UNKNOWN", "internal server error"), status=500, content_type=_JSON)
-    title, text = _texts(500)
-    context: dict[str, Any] = {"status": 500, "title": title, "text": text, "language": get_language()}
-    return render(None, "portal/errors/bare.html", context, status=500)
+        response = HttpResponse(error_body(code, CODES[code][1]), status=status, content_type=_JSON)
+    else:
+        title, text = _texts(status)
+        context: dict[str, Any] = {"status": status, "title": title, "text": text, "language": get_language()}
+        response = render(None, "portal/errors/bare.html", context, status=status)
+    if status == 503:
+        response["Retry-After"] = "5"
+    return response
