@@ -123,7 +123,13 @@ def database_config(url: str) -> dict[str, Any]:
             "PASSWORD": unquote(parts.password or ""),
             "HOST": unquote(options.pop("host", "") or parts.hostname or ""),
             "PORT": str(parts.port or options.pop("port", "")),
-            "OPTIONS": {"application_name": "harbor", "connect_timeout": 5}
+            # Statements that come again are prepared: planning costs more than most of them.
+            "OPTIONS": {
+                "application_name": "harbor",
+                "connect_timeout": 5,
+                "server_side_binding": True,
+                "prepare_threshold": 4,
+            }
             | {k: unquote(v) for k, v in options.items()},
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
