@@ -1,11 +1,13 @@
-"""One route table per surface: /v2, /api, tokens and sign-in, the gateway's internal questions, the portal."""
+"""One route table per surface: /v2, /api, tokens and sign-in, the portal.
+
+The gateway's questions never get here: they are answered in front of Django (harbor_core.registry.fast).
+"""
 
 from django.urls import include, path
 
 urlpatterns = [
     path("api/", include("harbor_core.api.urls")),
     path("", include("harbor_core.registry.urls")),
-    path("", include("harbor_core.registry.gateway_urls")),
     path("", include("auth.urls")),
     path("", include("portal.urls")),
 ]

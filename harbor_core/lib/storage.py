@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -118,6 +119,12 @@ class FilesystemBackend:
         if self.size(f"{prefix}/startedat") is None:
             return None
         return self.size(f"{prefix}/data") or 0
+
+    def open_upload(self, prefix: str) -> None:
+        """As registry:2 does, but not flushed to disk: what a client loses with the machine's power is a beginning."""
+        folder = self.root / prefix
+        folder.mkdir(parents=True)
+        (folder / "startedat").write_text(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), encoding="ascii")
 
     def free_bytes(self) -> int | None:
         try:
@@ -351,6 +358,18 @@ def read_blob(digest: str) -> bytes:
 
 def upload_prefix(repository: str, upload: str) -> str:
     return f"{ROOT}/repositories/{repository}/_uploads/{upload}"
+
+
+def opens_uploads() -> bool:
+    """Can :func:`open_upload` be used? Elsewhere a session begins with a multipart that only the registry can make."""
+    return isinstance(backend(), FilesystemBackend)
+
+
+def open_upload(repository: str, upload: str) -> None:
+    """Make an empty upload session the registry can go on with. Raises OSError."""
+    store = backend()
+    assert isinstance(store, FilesystemBackend)
+    store.open_upload(upload_prefix(repository, upload))
 
 
 def upload_offset(repository: str, upload: str) -> int | None:

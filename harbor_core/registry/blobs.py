@@ -25,8 +25,8 @@ def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     authorize(request.META, name, "pull")
     _digest(digest)
     head = request.method == "HEAD"
-    blob = blobs.touch(name, digest) if head else blobs.find(name, digest)
-    size = storage.linked_sizes(name, [digest])[digest] if blob is not None else None
+    known = blobs.touch(name, digest) if head else blobs.find(name, digest) is not None
+    size = storage.linked_sizes(name, [digest])[digest] if known else None
     if size is None:
         raise HarborError("BLOB_UNKNOWN", detail=digest)
     # registry:2 cannot be trusted with a failed If-Match: it announces a length and sends no body.

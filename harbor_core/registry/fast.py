@@ -1,4 +1,4 @@
-"""The hot routes as a plain WSGI callable in front of Django: manifest GET and HEAD, and the gateway's blob question.
+"""The hot routes as a plain WSGI callable in front of Django: manifest GET and HEAD, and the gateway's questions.
 
 Django's request, middleware and resolver would cost several times what the answer costs.
 """
@@ -15,20 +15,23 @@ from django.db import InterfaceError, OperationalError, connection
 from harbor_core.lib import logs, names
 from harbor_core.lib.errors import HarborError
 from harbor_core.registry import gateway, pull
-from harbor_core.registry.base import API_VERSION, HOSTILE_PATH, JSON, unavailable
-from harbor_core.registry.pull import Reply
+from harbor_core.registry.base import API_VERSION, HOSTILE_PATH, unavailable
+from harbor_core.registry.pull import Reply, error_reply
 
 logger = logging.getLogger(__name__)
 _MANIFEST = re.compile(rf"/v2/({names.REPOSITORY})/manifests/([^/]{{1,512}})")
 _LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
+# Internal: the gateway lets no client reach them.
+_QUESTIONS = {"/_authz/blob": gateway.blob, "/_authz/upload": gateway.upload, "/_denied": gateway.denied}
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
     """The response, or None when the route is not one of these."""
     path = environ["PATH_INFO"]
-    if path == "/_authz/blob":
-        reply = _run(environ, lambda: gateway.blob(environ))
+    question = _QUESTIONS.get(path)
+    if question is not None:
+        reply = _run(environ, lambda: question(environ))
     elif environ["REQUEST_METHOD"] in ("GET", "HEAD") and (match := _MANIFEST.fullmatch(path)):
         repository, reference = match.groups()
         if len(repository) > names.REPOSITORY_MAX or HOSTILE_PATH.search(environ.get("RAW_URI", "").partition("?")[0]):
@@ -48,22 +51,17 @@ def _run(environ: dict[str, Any], handler: Callable[[], Reply]) -> Reply:
         try:
             reply = handler()
         except (OperationalError, InterfaceError):
-            connection.close()  # the kept connection may have gone stale: these routes only read, so ask once more
+            connection.close()  # the kept connection may have gone stale: what these routes do may be done twice
             reply = handler()
     except HarborError as error:
-        reply = _render(error)
+        reply = error_reply(error)
     except (OperationalError, InterfaceError) as error:
         connection.close()
-        reply = _render(unavailable(error))
+        reply = error_reply(unavailable(error))
     except Exception:
         logger.exception("unexpected error in %s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        reply = _render(HarborError("UNKNOWN"))
+        reply = error_reply(HarborError("UNKNOWN"))
     finally:
         logs.request_id.reset(token)
     reply.headers["X-Request-Id"] = identifier
     return reply
-
-
-def _render(error: HarborError) -> Reply:
-    body = error.body()
-    return Reply(error.status, body, {"Content-Type": JSON, "Content-Length": str(len(body))} | error.headers)

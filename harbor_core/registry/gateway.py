@@ -10,21 +10,19 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.views.decorators.csrf import csrf_exempt
+from django.http import QueryDict
 
 from auth.keys import registry_token
 from harbor_core import registry_client
 from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import refuse_writes, render, single
-from harbor_core.registry.pull import Reply
-from projects.models import Upload
+from harbor_core.registry.base import refuse_writes, single
+from harbor_core.registry.pull import Reply, error_reply
 from projects.services import blobs
 
 
-def _denied(error: HarborError) -> str:
+def _refusal(error: HarborError) -> Reply:
     text = json.dumps(
         {
             "status": error.status,
@@ -34,7 +32,8 @@ def _denied(error: HarborError) -> str:
             "detail": error.detail,
         }
     )
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    denied = base64.urlsafe_b64encode(text.encode()).decode()
+    return Reply(403, headers={"X-Harbor-Denied": denied, "X-Accel-Expires": "0", "Content-Length": "0"})
 
 
 def blob(environ: dict[str, Any]) -> Reply:
@@ -45,31 +44,30 @@ def blob(environ: dict[str, Any]) -> Reply:
     repository, digest = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_DIGEST"]
     try:
         caller = authorize(environ, repository, "pull")
-        if environ["HTTP_X_HARBOR_METHOD"] == "HEAD" and blobs.touch(repository, digest) is None:
+        if environ["HTTP_X_HARBOR_METHOD"] == "HEAD" and not blobs.touch(repository, digest):
             raise HarborError("BLOB_UNKNOWN", detail=digest)
     except HarborError as error:
-        return Reply(403, headers={"X-Harbor-Denied": _denied(error), "X-Accel-Expires": "0", "Content-Length": "0"})
+        return _refusal(error)
     seconds = int(min(settings.AUTHZ_CACHE_SECONDS, caller.token_seconds))
     return Reply(204, headers={"X-Accel-Expires": str(seconds)})
 
 
-@csrf_exempt
-def upload(request: HttpRequest) -> HttpResponse:
+def upload(environ: dict[str, Any]) -> Reply:
     """May the client PATCH or PUT this upload session? Yes comes with a narrow registry token and the exact query the
     registry shall see."""
     try:
-        args = _upload(request.META)
+        args = _upload(environ)
     except HarborError as error:
-        return HttpResponse(status=403, headers={"X-Harbor-Denied": _denied(error)})
-    repository = request.META["HTTP_X_HARBOR_REPOSITORY"]
-    token = registry_token((repository, ("pull", "push")))
-    return HttpResponse(status=204, headers={"X-Registry-Token": token, "X-Registry-Args": args})
+        return _refusal(error)
+    token = registry_token((environ["HTTP_X_HARBOR_REPOSITORY"], ("pull", "push")))
+    return Reply(204, headers={"X-Registry-Token": token, "X-Registry-Args": args})
 
 
 def _upload(environ: dict[str, Any]) -> str:
     repository, identifier = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_UPLOAD"]
-    row = Upload.objects.filter(pk=identifier, repository_name=repository).first()
-    caller = authorize(environ, repository, "push", grant_of=_granted_subject(row))
+    found = blobs.upload_session(identifier, repository)
+    row, granted = found or (None, False)
+    caller = authorize(environ, repository, "push", grant_of=row.subject if row and granted else None)
     if row is None or row.subject != caller.actor.key:
         raise HarborError("BLOB_UPLOAD_UNKNOWN", detail=identifier)
     refuse_writes()
@@ -95,12 +93,6 @@ def _upload(environ: dict[str, Any]) -> str:
     return args.urlencode()
 
 
-def _granted_subject(row: Upload | None) -> str | None:
-    from django.utils import timezone
-
-    return row.subject if row is not None and row.granted_until > timezone.now() else None
-
-
 def _length(environ: dict[str, Any]) -> int | None:
     """Bytes the client announces; None when the length is not known (chunked)."""
     text = environ.get("HTTP_X_HARBOR_LENGTH", "")
@@ -124,18 +116,13 @@ def _range(offset: int) -> str:
     return f"0-{max(offset - 1, 0)}"
 
 
-@csrf_exempt
-def denied(request: HttpRequest) -> HttpResponse:
+def denied(environ: dict[str, Any]) -> Reply:
     """Render a refusal the gateway brought back."""
     try:
-        parts = json.loads(base64.urlsafe_b64decode(request.META.get("HTTP_X_HARBOR_DENIED", "")))
+        parts = json.loads(base64.urlsafe_b64decode(environ.get("HTTP_X_HARBOR_DENIED", "")))
         error = HarborError(
             parts["code"], parts["message"], status=parts["status"], headers=parts["headers"], detail=parts["detail"]
         )
     except (ValueError, KeyError, TypeError):
         error = HarborError("SERVICE_UNAVAILABLE", headers={"Retry-After": "5"})
-    response = render(error)
-    if request.method == "HEAD":
-        response.headers["Content-Length"] = str(len(response.content))
-        response.content = b""
-    return response
+    return error_reply(error)

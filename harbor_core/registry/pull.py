@@ -15,6 +15,7 @@ from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
 from harbor_core.registry.authorize import authorize
+from harbor_core.registry.base import JSON
 from projects.services import pulls
 
 CACHED_MAX_BYTES = 64 * 1024
@@ -46,6 +47,11 @@ class Reply:
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def error_reply(error: HarborError) -> Reply:
+    body = error.body()
+    return Reply(error.status, body, {"Content-Type": JSON, "Content-Length": str(len(body))} | error.headers)
 
 
 @dataclass(frozen=True, slots=True)

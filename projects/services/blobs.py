@@ -1,15 +1,17 @@
 """Blobs between client and storage: upload sessions and their grants, commits, mounts, and touching what a client was
 told exists."""
 
+import uuid
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from auth.actor import Actor
 from harbor_core import registry_client
-from harbor_core.lib import storage
+from harbor_core.lib import sql, storage
+from harbor_core.lib.batches import batched
 from harbor_core.lib.errors import HarborError
 from projects.access import ProjectAccess
 from projects.models import ArtifactBlob, Blob, RepositoryBlob, Upload
@@ -24,6 +26,22 @@ _TOUCH_LINK = """
     INSERT INTO harbor_projects_repositoryblob (repository_name, blob_id, touched_at) VALUES (%s, %s, %s)
     ON CONFLICT (repository_name, blob_id) DO UPDATE SET touched_at = excluded.touched_at
 """
+_FIND_LINK = """
+    SELECT b.id, l.id, l.touched_at < %s OR b.touched_at < %s
+    FROM harbor_projects_blob b JOIN harbor_projects_repositoryblob l ON l.blob_id = b.id
+    WHERE b.digest = %s AND l.repository_name = %s AND b.state = 'live'
+"""
+_SET_SIZES = "UPDATE harbor_projects_blob SET size = CASE id {cases} END WHERE id IN ({marks}) AND size IS NULL"
+_GRANTED = """
+    INSERT INTO harbor_projects_upload
+        (id, project_id, repository_name, subject, granted_until, last_activity, reserved, digest)
+    VALUES (%s, %s, %s, %s, %s, %s, 0, '')
+"""
+_SESSION = """
+    SELECT project_id, subject, granted_until > %s FROM harbor_projects_upload WHERE id = %s AND repository_name = %s
+"""
+_COMMITTED = "UPDATE harbor_projects_upload SET last_activity = %s, reserved = %s, digest = %s WHERE id = %s"
+_FORGET = "DELETE FROM harbor_projects_upload WHERE repository_name = %s AND digest IN ({marks})"
 
 
 def find(repository: str, digest: str) -> Blob | None:
@@ -31,62 +49,74 @@ def find(repository: str, digest: str) -> Blob | None:
     return Blob.objects.filter(digest=digest, state=Blob.State.LIVE, links__repository_name=repository).first()
 
 
-def touch(repository: str, digest: str) -> Blob | None:
-    """As :func:`find`, and remember that a client is being told so. Writes only when the stored time is older than a
-    quarter of the collection window."""
-    link = (
-        RepositoryBlob.objects.filter(repository_name=repository, blob__digest=digest, blob__state=Blob.State.LIVE)
-        .select_related("blob")
-        .first()
-    )
-    if link is None:
-        return None
+def touch(repository: str, digest: str) -> bool:
+    """Whether :func:`find` finds it, remembering that a client is being told so. Writes only when the stored time is
+    older than a quarter of the collection window."""
     now = timezone.now()
-    if min(link.touched_at, link.blob.touched_at) < now - timedelta(hours=settings.GC_WINDOW_HOURS) / 4:
+    old = sql.time(now - timedelta(hours=settings.GC_WINDOW_HOURS) / 4)
+    row = sql.fetch_one(_FIND_LINK, [old, old, digest, repository])
+    if row is None:
+        return False
+    blob_id, link_id, is_old = row
+    if is_old:
         with transaction.atomic():
             # Conditional: if a collector took the blob meanwhile, nothing is updated and the client uploads again.
-            if not Blob.objects.filter(pk=link.blob_id, state=Blob.State.LIVE).update(touched_at=now):
-                return None
-            RepositoryBlob.objects.filter(pk=link.pk).update(touched_at=now)
-    return link.blob
+            if not Blob.objects.filter(pk=blob_id, state=Blob.State.LIVE).update(touched_at=now):
+                return False
+            RepositoryBlob.objects.filter(pk=link_id).update(touched_at=now)
+    return True
 
 
-def lease(repository: str, digest: str) -> None:
-    """Record blob and repository before the bytes can exist there. Raises SERVICE_UNAVAILABLE while a collector is
-    deleting the same digest (the client retries)."""
-    now = timezone.now()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_TOUCH_BLOB, [digest, now])
-        blob_id, state = cursor.fetchone()
+def lease(repository: str, digest: str) -> int:
+    """Record blob and repository before the bytes can exist there. Returns the blob's id. Raises SERVICE_UNAVAILABLE
+    while a collector is deleting the same digest (the client retries)."""
+    now = sql.time(timezone.now())
+    with transaction.atomic():
+        blob_id, state = sql.fetch_all(_TOUCH_BLOB, [digest, now])[0]
         if state == Blob.State.DELETING:
             raise HarborError("SERVICE_UNAVAILABLE", "the blob is being collected, retry", headers={"Retry-After": "2"})
-        cursor.execute(_TOUCH_LINK, [repository, blob_id, now])
+        sql.execute(_TOUCH_LINK, [repository, blob_id, now])
+    return blob_id
+
+
+def set_sizes(sizes: dict[int, int]) -> None:
+    """Note the size in bytes (by row id) of blobs whose size is not known yet."""
+    for batch in batched(sorted(sizes)):
+        cases = " ".join(["WHEN %s THEN CAST(%s AS bigint)"] * len(batch))
+        values = [value for row in batch for value in (row, sizes[row])]
+        sql.execute(_SET_SIZES.format(cases=cases, marks=sql.marks(batch)), [*values, *batch])
 
 
 def start_upload(actor: Actor, project: ProjectAccess, repository: str) -> tuple[str, str]:
-    """Open a session at the registry and remember its grant. Returns (upload id, Location path with query).
+    """Open a session and remember its grant. Returns (upload id, Location path with query).
 
-    Raises DENIED when the project is full, SERVICE_UNAVAILABLE.
+    Where one file is all the registry would make of it, it is made here: asking the registry costs several times that.
+    Raises DENIED when the project is full, SERVICE_UNAVAILABLE, OSError.
     """
     quota.check_room(project.project_id, 0)
-    answer = registry_client.start_upload(repository)
-    return _grant(actor, project, repository, answer)
+    if not storage.opens_uploads():
+        return _adopt(actor, project, repository, registry_client.start_upload(repository))
+    upload = str(uuid.uuid4())
+    _grant(actor, project, repository, upload)
+    storage.open_upload(repository, upload)
+    state = registry_client.upload_state(repository, upload, 0)
+    return upload, f"/v2/{repository}/blobs/uploads/{upload}?_state={state}"
 
 
-def _grant(actor: Actor, project: ProjectAccess, repository: str, answer: registry_client.Answer) -> tuple[str, str]:
+def _adopt(actor: Actor, project: ProjectAccess, repository: str, answer: registry_client.Answer) -> tuple[str, str]:
+    """The session the registry opened, with a grant."""
     upload, location = answer.headers.get("docker-upload-uuid", ""), answer.headers.get("location", "")
     if answer.status != 202 or not upload or not location:
         raise HarborError("SERVICE_UNAVAILABLE", f"the storage registry answered {answer.status} to a new upload")
-    now = timezone.now()
-    Upload.objects.create(
-        id=upload,
-        project_id=project.project_id,
-        repository_name=repository,
-        subject=actor.key,
-        granted_until=now + timedelta(hours=settings.UPLOAD_GRANT_HOURS),
-        last_activity=now,
-    )
+    _grant(actor, project, repository, upload)
     return upload, location
+
+
+def _grant(actor: Actor, project: ProjectAccess, repository: str, upload: str) -> None:
+    now = timezone.now()
+    until = sql.time(now + timedelta(hours=settings.UPLOAD_GRANT_HOURS))
+    values = [sql.identifier(upload), project.project_id, repository, actor.key, until, sql.time(now)]
+    sql.execute(_GRANTED, values)
 
 
 def mount(actor: Actor, project: ProjectAccess, repository: str, digest: str, source: str) -> tuple[str, str] | None:
@@ -94,8 +124,7 @@ def mount(actor: Actor, project: ProjectAccess, repository: str, digest: str, so
 
     Returns None when mounted, else (upload id, Location) of a session to upload into. Raises DENIED over quota.
     """
-    blob = touch(source, digest)
-    size = storage.linked_sizes(source, [digest])[digest] if blob else None
+    size = storage.linked_sizes(source, [digest])[digest] if touch(source, digest) else None
     if size is None:
         return start_upload(actor, project, repository)
     quota.check_room(project.project_id, size)
@@ -103,7 +132,26 @@ def mount(actor: Actor, project: ProjectAccess, repository: str, digest: str, so
     answer = registry_client.mount(repository, digest, source)
     if answer.status == 201:
         return None
-    return _grant(actor, project, repository, answer)
+    return _adopt(actor, project, repository, answer)
+
+
+def upload_session(upload: str, repository: str) -> tuple[Upload, bool] | None:
+    """The session of this repository (id, project, repository and subject only), and whether its grant still holds."""
+    try:
+        values = [sql.time(timezone.now()), sql.identifier(upload), repository]
+    except ValueError:
+        return None
+    row = sql.fetch_one(_SESSION, values)
+    if row is None:
+        return None
+    project_id, subject, granted = row
+    return Upload(id=upload, project_id=project_id, repository_name=repository, subject=subject), bool(granted)
+
+
+def forget_uploads(repository: str, digests: list[str]) -> None:
+    """What these sessions brought is named by a manifest now."""
+    for batch in batched(digests):
+        sql.execute(_FORGET.format(marks=sql.marks(batch)), [repository, *batch])
 
 
 def upload_of(upload: str, repository: str) -> Upload:
@@ -136,7 +184,7 @@ def commit(upload: Upload, digest: str, received: int) -> None:
     _check_reservation(upload, received)
     with transaction.atomic():
         lease(upload.repository_name, digest)
-        Upload.objects.filter(pk=upload.pk).update(last_activity=timezone.now(), reserved=received, digest=digest)
+        sql.execute(_COMMITTED, [sql.time(timezone.now()), received, digest, sql.identifier(upload.pk)])
 
 
 def cancel(upload: Upload) -> None:

@@ -11,16 +11,25 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from auth.actor import Actor
-from harbor_core.lib import names, storage
+from harbor_core.lib import names, sql, storage
+from harbor_core.lib.batches import ROWS
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from projects.access import ProjectAccess
 from projects.manifests import kinds
 from projects.manifests.parse import Descriptor, Manifest, config_extract, parse
-from projects.models import Accessory, Artifact, ArtifactBlob, ArtifactReference, Blob, Repository, Upload
+from projects.models import Accessory, Artifact, ArtifactBlob, ArtifactReference, Repository
 from projects.services import blobs as blob_service
 from projects.services import quota, repositories, tags, visibility
 
+_LIVE_BLOBS = "SELECT digest, id FROM harbor_projects_blob WHERE digest IN ({marks}) AND state = 'live'"
+_HOLD_PROJECT = "SELECT 1 FROM harbor_projects_project WHERE id = %s AND NOT deleted"
+_HOLD_BLOBS = "SELECT id FROM harbor_projects_blob WHERE id IN ({marks}) AND state = 'live' ORDER BY id"
+_ARTIFACT = "SELECT 1 FROM harbor_projects_artifact WHERE repository_id = %s AND digest = %s"
+_WAITING_ACCESSORIES = """
+    UPDATE harbor_projects_accessory SET subject_id = %s
+    WHERE repository_id = %s AND subject_digest = %s AND subject_id IS NULL
+"""
 ATTEMPTS = 3
 CONFIG_READ_MAX = 4 * 1024 * 1024
 
@@ -69,7 +78,7 @@ def manifest_push(
         children=_stored_children(repository, manifest.children),
         extra_attrs=_extra_attrs(manifest),
     )
-    blob_service.lease(repository, digest)
+    own_blob = blob_service.lease(repository, digest)
     try:
         storage.put_manifest(repository, digest, content)
     except OSError as exc:
@@ -77,7 +86,7 @@ def manifest_push(
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                _record(push)
+                _record(push, own_blob)
             break
         except (IntegrityError, DatabaseError, Artifact.DoesNotExist, Repository.DoesNotExist):
             # Lost a race (same digest, same tag, repository being deleted, deadlock): what it left is the new start.
@@ -105,7 +114,9 @@ def _unknown(missing: list[str]) -> HarborError:
 
 def _stored_blobs(repository: str, wanted: list[Descriptor]) -> dict[str, tuple[int, int]]:
     digests = [item.digest for item in wanted]
-    rows = dict(Blob.objects.filter(digest__in=digests, state=Blob.State.LIVE).values_list("digest", "pk"))
+    if not digests:
+        return {}
+    rows = dict(sql.fetch_all(_LIVE_BLOBS.format(marks=sql.marks(digests)), digests))
     sizes = storage.linked_sizes(repository, [digest for digest in digests if digest in rows])
     missing = [digest for digest in digests if sizes.get(digest) is None]
     if missing:
@@ -120,6 +131,8 @@ def _stored_blobs(repository: str, wanted: list[Descriptor]) -> dict[str, tuple[
 
 def _stored_children(repository: str, wanted: list[Descriptor]) -> dict[str, Artifact]:
     """Children of an index that are here; all must be."""
+    if not wanted:
+        return {}
     digests = {item.digest for item in wanted}
     found = {
         child.digest: child
@@ -154,34 +167,28 @@ def _hold(push: _Push) -> None:
     """
     ids = sorted(row for row, _ in push.blobs.values())
     share = " FOR SHARE" if connection.vendor == "postgresql" else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT 1 FROM harbor_projects_project WHERE id = %s AND NOT deleted{share}", [push.project.project_id]
-        )
-        if cursor.fetchone() is None:
-            raise HarborError("NAME_UNKNOWN", "the project has just been deleted")
-        if not ids:
-            return
-        marks = ", ".join(["%s"] * len(ids))
-        cursor.execute(
-            f"SELECT id FROM harbor_projects_blob WHERE id IN ({marks}) AND state = 'live' ORDER BY id{share}", ids
-        )
-        held = {row[0] for row in cursor.fetchall()}
+    if not sql.fetch_one(_HOLD_PROJECT + share, [push.project.project_id]):
+        raise HarborError("NAME_UNKNOWN", "the project has just been deleted")
+    if not ids:
+        return
+    held = {row for (row,) in sql.fetch_all(_HOLD_BLOBS.format(marks=sql.marks(ids)) + share, ids)}
     if len(held) != len(ids):
         raise _unknown([digest for digest, (row, _) in push.blobs.items() if row not in held])
 
 
-def _record(push: _Push) -> None:
+def _record(push: _Push, own_blob: int) -> None:
     _hold(push)
     repository, new_repository = repositories.ensure(push.project.project_id, push.repository)
-    artifact, added = _artifact(push, repository)
-    affected = {artifact.pk, *(child.pk for child in push.children.values())}
+    artifact, added, is_new = _artifact(push, repository, own_blob)
+    affected = {child.pk for child in push.children.values()}
+    if not (is_new and push.tag):  # a new one with a tag is listed to begin with
+        affected.add(artifact.pk)
     _accessory(push, repository, artifact)
     if push.tag:
         move = tags.put(push.actor, repository.pk, push.tag, artifact)
         affected |= {move.old_artifact_id} if move.old_artifact_id else set()
     visibility.refresh(affected)
-    Upload.objects.filter(repository_name=push.repository, digest__in=list(push.blobs)).delete()
+    blob_service.forget_uploads(push.repository, list(push.blobs))
     if new_repository:
         audit.record(push.actor, "create", "repository", repository.name, project_id=repository.project_id)
     reference = f":{push.tag}" if push.tag else f"@{push.digest}"
@@ -199,12 +206,12 @@ def _record(push: _Push) -> None:
     quota.charge(repository.project_id, added)
 
 
-def _artifact(push: _Push, repository: Repository) -> tuple[Artifact, int]:
-    """The artifact row with all it names. Returns it and the bytes that are new to the project."""
-    artifact = Artifact.objects.defer("manifest").filter(repository=repository, digest=push.digest).first()
-    if artifact is not None:
+def _artifact(push: _Push, repository: Repository, own_blob: int) -> tuple[Artifact, int, bool]:
+    """The artifact row with all it names. Returns it, the bytes that are new to the project, and whether it is new."""
+    if sql.fetch_one(_ARTIFACT, [repository.pk, push.digest]):
+        artifact = Artifact.objects.defer("manifest").get(repository=repository, digest=push.digest)
         Artifact.objects.filter(pk=artifact.pk).update(push_time=timezone.now())
-        return artifact, 0
+        return artifact, 0, False
     manifest = push.manifest
     artifact = Artifact.objects.create(
         project_id=repository.project_id,
@@ -220,7 +227,7 @@ def _artifact(push: _Push, repository: Repository) -> tuple[Artifact, int]:
         annotations=manifest.annotations,
         extra_attrs=push.extra_attrs,
     )
-    ArtifactReference.objects.bulk_create(
+    references = (
         ArtifactReference(
             parent=artifact,
             child=push.children[child.digest],
@@ -232,12 +239,13 @@ def _artifact(push: _Push, repository: Repository) -> tuple[Artifact, int]:
         )
         for position, child in enumerate(manifest.children)
     )
-    own = Blob.objects.get(digest=push.digest)
-    every = {own.pk: len(push.content)} | dict(push.blobs.values())
-    ArtifactBlob.objects.bulk_create(ArtifactBlob(artifact=artifact, blob_id=row) for row in sorted(every))
-    for row, size in sorted(every.items()):
-        Blob.objects.filter(pk=row, size__isnull=True).update(size=size)
-    return artifact, quota.refer(repository.project_id, every.items())
+    ArtifactReference.objects.bulk_create(references, batch_size=ROWS)
+    every = {own_blob: len(push.content)} | dict(push.blobs.values())
+    ArtifactBlob.objects.bulk_create(
+        (ArtifactBlob(artifact=artifact, blob_id=row) for row in sorted(every)), batch_size=ROWS
+    )
+    blob_service.set_sizes(every)
+    return artifact, quota.refer(repository.project_id, every.items()), True
 
 
 def _size(push: _Push) -> int:
@@ -264,4 +272,4 @@ def _accessory(push: _Push, repository: Repository, artifact: Artifact) -> None:
                 "type": kind,
             },
         )
-    Accessory.objects.filter(repository=repository, subject_digest=push.digest, subject=None).update(subject=artifact)
+    sql.execute(_WAITING_ACCESSORIES, [artifact.pk, repository.pk, push.digest])

@@ -8,11 +8,13 @@ adds the deltas, so it does not matter when they are folded.
 from collections.abc import Iterable
 from contextlib import suppress
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from harbor_core.lib import sql
+from harbor_core.lib.batches import batched
 from harbor_core.lib.errors import HarborError
 from projects.models import ProjectBlob, Quota, QuotaDelta, Upload
 from projects.models.quota import UNLIMITED
@@ -22,10 +24,16 @@ _CHARGE = """
     WHERE project_id = %(project)s AND (hard = -1 OR used + %(size)s + COALESCE(
         (SELECT SUM(size) FROM harbor_projects_quotadelta WHERE project_id = %(project)s), 0) <= hard)
 """
+_HARD = "SELECT hard FROM harbor_projects_quota WHERE project_id = %s"
+_DELTA = """
+    INSERT INTO harbor_projects_quotadelta (project_id, size)
+    SELECT project_id, %(size)s FROM harbor_projects_quota
+    WHERE project_id = %(project)s AND (hard = -1 OR %(size)s < 0)
+"""
 _REFER = """
-    INSERT INTO harbor_projects_projectblob (project_id, blob_id, refs) VALUES (%s, %s, 1)
+    INSERT INTO harbor_projects_projectblob (project_id, blob_id, refs) VALUES {rows}
     ON CONFLICT (project_id, blob_id) DO UPDATE SET refs = harbor_projects_projectblob.refs + 1
-    RETURNING refs
+    RETURNING blob_id, refs
 """
 
 
@@ -59,16 +67,17 @@ def check_room(project_id: int, adding: int, *, besides: str | None = None) -> N
 
     A guess that spares a hopeless upload; the exact check is :func:`charge` at manifest time.
     """
-    quota = Quota.objects.filter(project_id=project_id).first()
-    if quota is None or quota.hard == UNLIMITED:
+    row = sql.fetch_one(_HARD, [project_id])
+    if row is None or row[0] == UNLIMITED:
         return
+    hard = row[0]
     usage = used(project_id)
     uploads = Upload.objects.filter(project_id=project_id)
     if besides:
         uploads = uploads.exclude(pk=besides)
     reserved = uploads.aggregate(total=Coalesce(Sum("reserved"), 0))["total"]
-    if usage + reserved + adding > quota.hard or (adding == 0 and usage >= quota.hard):
-        raise exceeded(adding, usage + reserved, quota.hard)
+    if usage + reserved + adding > hard or (adding == 0 and usage >= hard):
+        raise exceeded(adding, usage + reserved, hard)
 
 
 def refer(project_id: int, blobs: Iterable[tuple[int, int]]) -> int:
@@ -76,12 +85,12 @@ def refer(project_id: int, blobs: Iterable[tuple[int, int]]) -> int:
 
     Rows are taken in id order, so that two pushes cannot wait for each other.
     """
+    sizes = dict(sorted(blobs))
     added = 0
-    with connection.cursor() as cursor:
-        for blob_id, size in sorted(blobs):
-            cursor.execute(_REFER, [project_id, blob_id])
-            if cursor.fetchone()[0] == 1:
-                added += size
+    for batch in batched(sizes):
+        rows = ", ".join(["(%s, %s, 1)"] * len(batch))
+        found = sql.fetch_all(_REFER.format(rows=rows), [value for row in batch for value in (project_id, row)])
+        added += sum(sizes[blob_id] for blob_id, refs in found if refs == 1)
     return added
 
 
@@ -103,16 +112,12 @@ def charge(project_id: int, size: int) -> None:
     """
     if size == 0:
         return
+    values = {"size": size, "project": project_id}
+    if sql.execute(_DELTA, values) or sql.execute(_CHARGE, values | {"now": sql.time(timezone.now())}):
+        return
     hard = Quota.objects.filter(project_id=project_id).values_list("hard", flat=True).first()
     if hard is None:
         raise HarborError("NOT_FOUND", "the project has just been deleted")
-    if hard == UNLIMITED or size < 0:
-        QuotaDelta.objects.create(project_id=project_id, size=size)
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_CHARGE, {"size": size, "project": project_id, "now": timezone.now()})
-        if cursor.rowcount == 1:
-            return
     raise exceeded(size, used(project_id), hard)
 
 

@@ -4,17 +4,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from auth.actor import Actor
-from harbor_core.lib import storage
+from harbor_core.lib import sql, storage
 from harbor_core.services import audit
 from projects.models import Artifact, ArtifactReference, Repository, RepositoryBlob
 from projects.services import artifacts as artifact_service
 
 
 def ensure(project_id: int, name: str) -> tuple[Repository, bool]:
-    """The repository of this full name, created if need be. Returns it and whether it is new."""
-    repository = Repository.objects.filter(name=name).first()
-    if repository is not None:
-        return repository, False
+    """The repository of this full name (id, project and name only), created if need be. Returns it and whether it is
+    new."""
+    row = sql.fetch_one("SELECT id, project_id FROM harbor_projects_repository WHERE name = %s", [name])
+    if row is not None:
+        return Repository(id=row[0], project_id=row[1], name=name), False
     try:
         with transaction.atomic():
             return Repository.objects.create(project_id=project_id, name=name), True

@@ -2,15 +2,21 @@
 
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from auth.actor import Actor
-from harbor_core.lib import names
+from harbor_core.lib import names, sql
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from projects.models import Artifact, Repository, Tag, TagEvent
 from projects.services import visibility
+
+# Waits for a push that is making the same tag, then leaves that one's.
+_CREATE = """
+    INSERT INTO harbor_projects_tag (repository_id, artifact_id, name, push_time) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (repository_id, name) DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +29,11 @@ class Move:
 
 def put(actor: Actor, repository_id: int, name: str, artifact: Artifact) -> Move:
     """Point the tag at the artifact, inside the caller's transaction. The row lock decides between two pushes."""
-    tag = Tag.objects.select_for_update().filter(repository_id=repository_id, name=name).first()
-    if tag is None:
-        try:
-            with transaction.atomic():
-                Tag.objects.create(repository_id=repository_id, name=name, artifact=artifact)
-        except IntegrityError:  # another push made it a moment ago
-            tag = Tag.objects.select_for_update().get(repository_id=repository_id, name=name)
-        else:
-            _remember(actor, repository_id, name, "", artifact.digest)
-            return Move(None, True)
     now = timezone.now()
+    if sql.execute(_CREATE, [repository_id, artifact.pk, name, sql.time(now)]):
+        _remember(actor, repository_id, name, "", artifact.digest)
+        return Move(None, True)
+    tag = Tag.objects.select_for_update().get(repository_id=repository_id, name=name)
     if tag.artifact_id == artifact.pk:
         Tag.objects.filter(pk=tag.pk).update(push_time=now)
         return Move(artifact.pk, False)

@@ -3,11 +3,14 @@ under which a repository's counts are cached."""
 
 from collections.abc import Iterable
 
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 from django.db.models.fields import BooleanField
 from django.utils import timezone
 
-from projects.models import Accessory, Artifact, ArtifactReference, Repository, Tag
+from harbor_core.lib import sql
+from projects.models import Accessory, Artifact, ArtifactReference, Tag
+
+_CHANGED = "UPDATE harbor_projects_repository SET revision = revision + 1, update_time = %s WHERE id = %s"
 
 
 def refresh(artifact_ids: Iterable[int]) -> None:
@@ -29,4 +32,4 @@ def refresh(artifact_ids: Iterable[int]) -> None:
 
 def changed(repository_id: int) -> None:
     """The content changed: note the time, and let cached counts go."""
-    Repository.objects.filter(pk=repository_id).update(revision=F("revision") + 1, update_time=timezone.now())
+    sql.execute(_CHANGED, [sql.time(timezone.now()), repository_id])
