@@ -75,7 +75,9 @@ def _measure(row: Row, rounds: int) -> tuple[str, ...]:
     if faults:
         return (row.title, f">= {row.goal:g}", "-", f"not measured: {faults[0]}", *[""] * 7)
     ratio = statistics.median(one.rate / other.rate for one, other in zip(ours, base, strict=True))
-    cold_ratio = statistics.median(one.rate / other.rate for one, other in zip(cold, base, strict=True)) if cold else None
+    cold_ratio = (
+        statistics.median(one.rate / other.rate for one, other in zip(cold, base, strict=True)) if cold else None
+    )
     scale = 1e6 if row.unit == "byte" else 1  # large blobs in MB
     return (
         f"{row.title}" + (f" (against {row.base_name})" if row.base_name != "registry" else ""),
@@ -132,7 +134,10 @@ def _memory(title: str, used: float) -> tuple[str, ...]:
 def _print(table: list[tuple[str, ...]]) -> None:
     widths = [max(len(line[column]) for line in table) for column in range(len(HEADER))]
     for line in table:
-        cells = [cell.ljust(width) if number == 0 else cell.rjust(width) for number, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        cells = [
+            cell.ljust(width) if number == 0 else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 

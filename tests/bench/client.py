@@ -1,7 +1,7 @@
 """The client wrk cannot be: HEAD requests (wrk waits for a body that never comes) and pushes in several steps.
 
-``python -m tests.bench.client heads|push HOST:PORT FILE SECONDS CONNECTIONS`` sends over kept connections and prints one
-line of JSON: requests answered, seconds, failed, first_failure, exhausted (a request was sent a second time).
+``python -m tests.bench.client heads|push HOST:PORT FILE SECONDS CONNECTIONS`` sends over kept connections and prints
+one line of JSON: requests answered, seconds, failed, first_failure, exhausted (a request was sent a second time).
 It reads answers just as far as it must, so that it costs little beside the server it measures.
 """
 
@@ -40,8 +40,8 @@ def head_requests(file: Path, start: int, step: int) -> Requests:
     if len(built) == 1:
         built *= 1000
     while True:
-        for item in built:
-            yield item  # "yield from" would pass on what is sent here
+        for number in range(len(built)):  # not "yield from", which would pass on what is sent here
+            yield built[number]
         yield None
 
 

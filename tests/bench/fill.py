@@ -38,7 +38,10 @@ def users(count: int) -> None:
     """Accounts ``cold-0`` ... that share one password, none of which has ever signed in."""
     stored = make_password(PASSWORD)
     User.objects.bulk_create(
-        [User(username=f"cold-{number}", email=f"cold-{number}@example.com", password=stored) for number in range(count)],
+        [
+            User(username=f"cold-{number}", email=f"cold-{number}@example.com", password=stored)
+            for number in range(count)
+        ],
         batch_size=1000,
     )
 
@@ -75,9 +78,10 @@ def queries(path: str, authorization: str) -> None:
     """How many statements a GET of this path costs, once its process is warm."""
     client = Client(headers={"authorization": authorization})
     assert client.get(path).status_code == 200
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         answer = client.get(path)
     assert answer.status_code == 200
     assert len(answer.json()) == 10
     json.dump(len(captured), sys.stdout)
-

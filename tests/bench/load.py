@@ -1,5 +1,5 @@
-"""The clients: wrk for small requests, tests.bench.client for HEADs and pushes, one socket for large layers. The same for
-every server."""
+"""The clients, the same for every server: wrk for small requests, tests.bench.client for HEADs and pushes, one socket for
+large layers."""
 
 import hashlib
 import http.client
@@ -88,9 +88,7 @@ def _own_client(server: Server, kind: str, file: Path, seconds: float, connectio
     """tests.bench.client; its results in wrk's words."""
     argv = [sys.executable, "-m", "tests.bench.client", kind, server.url.removeprefix("http://")]
     argv += [str(file), str(seconds), str(connections)]
-    done = subprocess.run(
-        argv, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment(), cwd=ROOT
-    )
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True, env=clean_environment(), cwd=ROOT)
     return json.loads(done.stdout)
 
 
@@ -121,7 +119,9 @@ def requests(
 ) -> Sample:
     """Send these requests over and over. ``once``: no line may be sent twice (cold figures)."""
     file = folder / "lines"
-    file.write_text("".join(f"{line.method}\t{line.target}\t{line.authorization}\n" for line in lines), encoding="utf-8")
+    file.write_text(
+        "".join(f"{line.method}\t{line.target}\t{line.authorization}\n" for line in lines), encoding="utf-8"
+    )
 
     def run() -> dict[str, Any]:
         if lines[0].method == "HEAD":

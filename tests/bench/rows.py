@@ -119,9 +119,7 @@ class Bench:
         def get(server: load.Server, authorization: str) -> Sample:
             return self._requests(server, [Line(target, authorization)], connections=2, by_bytes=True)
 
-        return Row(
-            "GET blob 30 MB", 1.5, "byte", lambda: get(self.ours, self._token), lambda: get(self.bare, "-")
-        )
+        return Row("GET blob 30 MB", 1.5, "byte", lambda: get(self.ours, self._token), lambda: get(self.bare, "-"))
 
     # ------------------------------------------------------------------ pushes
     def _artifacts(self, repositories: list[str], authorizations: Callable[[int], str]) -> list[Artifact]:
@@ -164,9 +162,7 @@ class Bench:
             contents[:] = load.layers(3, LAYER_BYTES)
             return load.push_layers(server, REPOSITORY, authorization, contents)
 
-        return Row(
-            "push layer 30 MB", 0.9, "byte", lambda: send(self.ours, self._token), lambda: send(self.bare, "-")
-        )
+        return Row("push layer 30 MB", 0.9, "byte", lambda: send(self.ours, self._token), lambda: send(self.bare, "-"))
 
     def rows(self) -> list[Row]:
         blob = f"/v2/{REPOSITORY}/blobs/{oci.digest_of(self.small.layer)}"

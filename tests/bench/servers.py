@@ -40,7 +40,9 @@ class Ours:
     def run(self, call: str) -> str:
         """``module:function(...)`` of this package inside a Django process on the stack's database; what it prints."""
         module, _, expression = call.partition(":")
-        return self.stack.manage("shell", "--no-imports", "-c", f"from tests.bench import {module}; {module}.{expression}")
+        return self.stack.manage(
+            "shell", "--no-imports", "-c", f"from tests.bench import {module}; {module}.{expression}"
+        )
 
     def stop(self) -> None:
         self.stack.stop()
