@@ -24,6 +24,11 @@ _CHARGE = """
     WHERE project_id = %(project)s AND (hard = -1 OR used + %(size)s + COALESCE(
         (SELECT SUM(size) FROM harbor_projects_quotadelta WHERE project_id = %(project)s), 0) <= hard)
 """
+# One statement: between two, deltas may be folded and would count twice or not at all.
+_USED = """
+    SELECT used + COALESCE((SELECT SUM(size) FROM harbor_projects_quotadelta WHERE project_id = %(project)s), 0)
+    FROM harbor_projects_quota WHERE project_id = %(project)s
+"""
 _HARD = "SELECT hard FROM harbor_projects_quota WHERE project_id = %s"
 _DELTA = """
     INSERT INTO harbor_projects_quotadelta (project_id, size)
@@ -39,9 +44,8 @@ _REFER = """
 
 def used(project_id: int) -> int:
     """Bytes the project uses now."""
-    base = Quota.objects.filter(project_id=project_id).values_list("used", flat=True).first() or 0
-    deltas = QuotaDelta.objects.filter(project_id=project_id).aggregate(total=Sum("size"))["total"] or 0
-    return base + deltas
+    row = sql.fetch_one(_USED, {"project": project_id})
+    return int(row[0]) if row else 0
 
 
 def human(size: int) -> str:
