@@ -27,11 +27,12 @@ def repository() -> str:
     return f"library/{uuid.uuid4().hex[:12]}"
 
 
-def cut_patch(stack: Stack, location: str, announced: int, sent: bytes, token: str) -> None:
-    """A PATCH whose connection breaks in the middle of the body."""
+def cut(stack: Stack, method: str, path: str, announced: int, sent: bytes, token: str) -> None:
+    """A request whose connection breaks in the middle of the body."""
+    kind = oci.OCI_MANIFEST if "/manifests/" in path else "application/octet-stream"
     head = (
-        f"PATCH {location} HTTP/1.1\r\nHost: {stack.registry}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/octet-stream\r\nContent-Length: {announced}\r\n\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: {stack.registry}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {announced}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", stack.port)) as connection:
         connection.sendall(head.encode() + sent)
@@ -70,7 +71,7 @@ def resume_after_cuts(stack: Stack, size: int) -> None:
         location = client.post(f"/v2/{name}/blobs/uploads/").headers["Location"]
         offset = 0
         for upto in (size // 2, size * 3 // 4):
-            cut_patch(stack, location, size - offset, content[offset:upto], token)
+            cut(stack, "PATCH", location, size - offset, content[offset:upto], token)
             offset, location = received_after_cut(client, location, offset)
             assert offset <= upto
         rest = client.patch(location, content=content[offset:], headers={"Content-Range": f"{offset}-{size - 1}"})
@@ -82,6 +83,28 @@ def resume_after_cuts(stack: Stack, size: int) -> None:
 
 def test_an_upload_cut_in_the_middle_of_a_chunk_is_resumed(stack: Stack) -> None:
     resume_after_cuts(stack, 8 * MEGABYTE)
+
+
+def test_a_request_cut_in_the_middle_stores_nothing(stack: Stack) -> None:
+    name, image = repository(), oci.image(2 * MEGABYTE)
+    token, blob = stack.token(f"repository:{name}:pull,push"), f"/v2/{name}/blobs/{oci.digest_of(image.layer)}"
+    with stack.client() as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        assert oci.push_blob(client, name, image.config).status_code == 201
+        location = client.post(f"/v2/{name}/blobs/uploads/").headers["Location"]
+        commit = f"{location}&digest={oci.digest_of(image.layer)}"
+        cut(stack, "PUT", commit, len(image.layer), image.layer[:MEGABYTE], token)
+        assert client.head(blob).status_code == 404
+        refused = oci.put_manifest(client, name, "1.0", image.manifest)
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (404, "MANIFEST_BLOB_UNKNOWN")
+        offset, location = received_after_cut(client, location, 0)
+        commit = f"{location}&digest={oci.digest_of(image.layer)}"
+        assert client.put(commit, content=image.layer[offset:]).status_code == 201
+        half = image.manifest[: len(image.manifest) // 2]
+        cut(stack, "PUT", f"/v2/{name}/manifests/1.0", len(image.manifest), half, token)
+        assert client.get(f"/v2/{name}/manifests/1.0").status_code == 404
+        assert client.get(f"/v2/{name}/tags/list").status_code == 404
+        assert oci.put_manifest(client, name, "1.0", image.manifest).status_code == 201
 
 
 def test_two_clients_push_the_same_layer_at_once(stack: Stack, containers: Containers, tmp_path: Path) -> None:
