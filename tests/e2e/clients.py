@@ -163,13 +163,22 @@ class Containers:
 
 
 class Containerd(Service):
-    """containerd with its CRI service, and ``ctr``. ``hosts`` is the CRI service's registry configuration folder."""
+    """containerd with its CRI service, and ``ctr``. ``hosts`` is the CRI service's registry configuration folder.
+
+    Both know this machine as ``registry.test`` as well: to a registry called ``localhost`` they speak plain http first
+    and check no certificate.
+    """
+
+    NAME = "registry.test"
 
     def __init__(self) -> None:
         super().__init__("containerd")
         self.hosts = self.folder / "hosts.d"
         self.hosts.mkdir()
         self.socket = self.folder / "containerd.sock"
+        hosts_file = self.folder / "hosts"
+        hosts_file.write_text(f"127.0.0.1 localhost {self.NAME}\n", encoding="ascii")
+        self._files = {"/etc/hosts": hosts_file}
         cri = 'plugins."io.containerd.grpc.v1.cri"'
         lines = [
             "version = 2",
@@ -182,15 +191,14 @@ class Containerd(Service):
         ]
         config = self.folder / "config.toml"
         config.write_text("\n".join(lines), encoding="utf-8")
-        self.spawn([find("containerd"), "--config", str(config), "--log-level", "warn"], self._answers)
+        daemon = [find("containerd"), "--config", str(config), "--log-level", "warn"]
+        self.spawn(with_files(self._files, daemon), self._answers)
 
     def _answers(self) -> bool:
         return connects(self.socket) and self.ctr("version").returncode == 0
 
-    def ctr(self, *argv: str | Path, stdin: bytes = b"", hosts: Path | None = None) -> Done:
-        """``hosts`` stands in for /etc/hosts: ctr verifies no certificate of a registry called ``localhost``."""
-        command = ["ctr", "--address", str(self.socket), *map(str, argv)]
-        return run(*(with_files({"/etc/hosts": hosts}, command) if hosts else command), stdin=stdin)
+    def ctr(self, *argv: str | Path, stdin: bytes = b"") -> Done:
+        return run(*with_files(self._files, ["ctr", "--address", str(self.socket), *map(str, argv)]), stdin=stdin)
 
     def configure(self, registry: str, url: str, ca_file: Path | None = None) -> None:
         """hosts.toml as an administrator of a node writes it."""

@@ -110,5 +110,5 @@ def assert_whole(stack: Stack, repository: str, tag: str, image: oci.Image) -> N
         manifest = client.get(f"/v2/{repository}/manifests/{tag}")
         assert (manifest.status_code, manifest.content) == (200, image.manifest), manifest.text
         for content in (image.config, image.layer):
-            blob = client.get(f"/v2/{repository}/blobs/{oci.digest_of(content)}")
+            blob = client.get(f"/v2/{repository}/blobs/{oci.digest_of(content)}", follow_redirects=True)
             assert (blob.status_code, blob.content) == (200, content)

@@ -74,7 +74,19 @@ def test_pushes_go_on_through_kills(victim: Stack, role: str, kills: int) -> Non
 @slow
 @pytest.mark.parametrize("role", ROLES)
 def test_killed_in_the_middle_of_a_chunk(victim: Stack, role: str) -> None:
-    name, image = repository(), oci.image(8 * MEGABYTE)
+    kill_in_the_middle_of_a_chunk(victim, role)
+
+
+@slow
+@pytest.mark.parametrize("role", ["core", *CARRIERS])
+def test_killed_in_the_middle_of_a_chunk_on_s3(role: str) -> None:
+    with Stack() as stack:
+        kill_in_the_middle_of_a_chunk(stack.start(database="sqlite", storage="s3"), role)
+
+
+def kill_in_the_middle_of_a_chunk(victim: Stack, role: str) -> None:
+    """The chunk arrives, or the session says how much of it did; either way the upload goes on from there."""
+    name, image = repository(), oci.image(24 * MEGABYTE)
     half = len(image.layer) // 2
 
     def body() -> Iterator[bytes]:

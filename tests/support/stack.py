@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -203,7 +204,7 @@ class Stack:
 
     def client(self, *, auth: tuple[str, str] | None = None, timeout: float = 60) -> httpx.Client:
         """An HTTP client for this stack, without credentials unless given; proxies of the environment are ignored."""
-        verify = str(self.ca_file) if self._tls else True
+        verify = ssl.create_default_context(cafile=self.ca_file) if self._tls else True
         return httpx.Client(base_url=self.url, auth=auth, timeout=timeout, verify=verify, trust_env=False)
 
     def api(self) -> httpx.Client:
