@@ -56,10 +56,11 @@ def allowed_actions(actor: Actor, scope: Scope) -> list[str]:
         return ["*"] if may and "*" in scope.actions else []
     if scope.type != "repository" or not names.is_repository(scope.name):
         return []
-    project = access.project_access(actor, names.split_repository(scope.name)[0])
+    wanted = TOKEN_ACTIONS.keys() if "*" in scope.actions else scope.actions & TOKEN_ACTIONS.keys()
+    permissions = [TOKEN_ACTIONS[action] for action in wanted]
+    project = access.recent_project_access(actor, names.split_repository(scope.name)[0], *permissions)
     if project is None:
         return []
-    wanted = TOKEN_ACTIONS if "*" in scope.actions else scope.actions
     return [
         action for action, permission in TOKEN_ACTIONS.items() if action in wanted and permission in project.permissions
     ]

@@ -93,12 +93,12 @@ def _permissions(actor: Actor, project_id: int, roles: frozenset[int], public: b
         return permissions | {f"{resource}:{action}" for resource, action in cursor.fetchall()}
 
 
-def recent_project_access(actor: Actor, project_name: str, permission: str) -> ProjectAccess | None:
+def recent_project_access(actor: Actor, project_name: str, *permissions: str) -> ProjectAccess | None:
     """As :func:`project_access`, at most ACCESS_CACHE_SECONDS old. Only a yes is taken from the cache: a right that
     was just given counts at once, one that was taken away is gone within those seconds."""
     key = (actor.key, actor.is_sysadmin, project_name)
     access = _decisions.get(key)
-    if access is None or permission not in access.permissions:
+    if access is None or not access.permissions.issuperset(permissions):
         access = project_access(actor, project_name)
         if access is not None:
             _decisions.put(key, access, settings.ACCESS_CACHE_SECONDS)

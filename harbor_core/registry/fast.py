@@ -1,4 +1,4 @@
-"""The hot routes as a plain WSGI callable in front of Django: manifest GET and HEAD, and the gateway's questions.
+"""The hot routes as a plain WSGI callable in front of Django: manifest GET and HEAD, the gateway's questions, tokens.
 
 Django's request, middleware and resolver would cost several times what the answer costs.
 """
@@ -12,26 +12,31 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
+from auth import token_api
 from harbor_core.lib import logs, names
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.reply import Reply, error_reply
 from harbor_core.registry import gateway, pull
 from harbor_core.registry.base import API_VERSION, HOSTILE_PATH, unavailable
-from harbor_core.registry.pull import Reply, error_reply
 
 logger = logging.getLogger(__name__)
 _MANIFEST = re.compile(rf"/v2/({names.REPOSITORY})/manifests/([^/]{{1,512}})")
 _LINES = {status.value: f"{status.value} {status.phrase}" for status in http.HTTPStatus}
-# Internal: the gateway lets no client reach them.
-_QUESTIONS = {"/_authz/blob": gateway.blob, "/_authz/upload": gateway.upload, "/_denied": gateway.denied}
+_WHOLE_PATHS: dict[str, Callable[[dict[str, Any]], Reply]] = {
+    "/service/token": token_api.answer,
+    # Internal: the gateway lets no client reach them.
+    "/_authz/blob": gateway.blob,
+    "/_authz/upload": gateway.upload,
+    "/_denied": gateway.denied,
+}
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
     """The response, or None when the route is not one of these."""
     path = environ["PATH_INFO"]
-    question = _QUESTIONS.get(path)
-    if question is not None:
-        reply = _run(environ, lambda: question(environ))
+    if path in _WHOLE_PATHS:
+        reply = _run(environ, lambda: _WHOLE_PATHS[path](environ))
     elif environ["REQUEST_METHOD"] in ("GET", "HEAD") and (match := _MANIFEST.fullmatch(path)):
         repository, reference = match.groups()
         if len(repository) > names.REPOSITORY_MAX or HOSTILE_PATH.search(environ.get("RAW_URI", "").partition("?")[0]):
@@ -39,8 +44,8 @@ def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
         reply = _run(environ, lambda: pull.manifest(environ, repository, reference))
     else:
         return None
-    headers = [*API_VERSION.items(), *reply.headers.items()]
-    start_response(_LINES[reply.status], headers)
+    common = API_VERSION if path != "/service/token" else {}
+    start_response(_LINES[reply.status], [*common.items(), *reply.headers.items()])
     return [reply.body] if reply.body and environ["REQUEST_METHOD"] != "HEAD" else []
 
 

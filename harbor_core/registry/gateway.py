@@ -16,9 +16,9 @@ from auth.keys import registry_token
 from harbor_core import registry_client
 from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.reply import Reply, error_reply
 from harbor_core.registry.authorize import authorize
 from harbor_core.registry.base import refuse_writes, single
-from harbor_core.registry.pull import Reply, error_reply
 from projects.services import blobs
 
 

@@ -5,7 +5,7 @@ are buffered (projects.services.pulls).
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -13,9 +13,9 @@ from django.db import connection
 from harbor_core.lib import media_types as mt
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.reply import Reply
 from harbor_core.lib.ttl import TTLCache
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import JSON
 from projects.services import pulls
 
 CACHED_MAX_BYTES = 64 * 1024
@@ -40,18 +40,6 @@ _AMD64_CHILD = f"""
     JOIN harbor_projects_repository r ON r.id = a.repository_id
     WHERE x.parent_id = %s ORDER BY x.position
 """
-
-
-@dataclass(slots=True)
-class Reply:
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def error_reply(error: HarborError) -> Reply:
-    body = error.body()
-    return Reply(error.status, body, {"Content-Type": JSON, "Content-Length": str(len(body))} | error.headers)
 
 
 @dataclass(frozen=True, slots=True)
