@@ -49,6 +49,18 @@ def temp_folder(prefix: str) -> Path:
     return folder
 
 
+def die_with_us(number: signal.Signals) -> Callable[[], None]:
+    """A ``preexec_fn``: the kernel sends the child this signal when the thread that starts it is gone."""
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        _libc.prctl(1, number)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return before_exec
+
+
 class Service:
     """One child process with a log file; ``stop`` ends it and removes its folder."""
 
@@ -69,13 +81,6 @@ class Service:
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def spawn(self, argv: list[str], ready: Callable[[], bool], *, user: str = "", umask: int = 0o022) -> None:
-        parent = os.getpid()
-
-        def before_exec() -> None:
-            _libc.prctl(1, signal.SIGKILL)
-            if os.getppid() != parent:
-                os._exit(1)
-
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 argv,
@@ -89,7 +94,7 @@ class Service:
                 group=user or None,
                 extra_groups=[] if user else None,
                 umask=umask,
-                preexec_fn=before_exec,
+                preexec_fn=die_with_us(signal.SIGKILL),
             )
         wait_until(lambda: self._ended() or ready(), START_SECONDS, f"{self.name} to answer")
         if self._ended():

@@ -24,7 +24,7 @@ from typing import Literal, Self
 
 import httpx
 
-from tests.support.services import S3, Postgres, clean_environment, free_port, temp_folder, wait_until
+from tests.support.services import S3, Postgres, clean_environment, die_with_us, free_port, temp_folder, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_SECONDS = 120.0
@@ -87,6 +87,7 @@ class Stack:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_us(signal.SIGTERM),
             )
         atexit.register(self.stop)
 
