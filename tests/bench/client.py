@@ -1,7 +1,9 @@
-"""The client wrk cannot be: HEAD requests (wrk waits for a body that never comes) and pushes in several steps.
+"""The client wrk cannot be: HEAD requests (wrk waits for a body that never comes), pushes in several steps, and large
+bodies (wrk reads 8 kB at a time).
 
-``python -m tests.bench.client heads|push HOST:PORT FILE SECONDS CONNECTIONS`` sends over kept connections and prints
-one line of JSON: requests answered, seconds, failed, first_failure, exhausted (a request was sent a second time).
+``python -m tests.bench.client heads|push|bodies HOST:PORT FILE SECONDS CONNECTIONS`` sends over kept connections and
+prints one line of JSON: requests answered, bytes of bodies, seconds, failed, first_failure, exhausted (a request was
+sent a second time).
 It reads answers just as far as it must, so that it costs little beside the server it measures.
 """
 
@@ -15,7 +17,6 @@ from pathlib import Path
 
 # Yields (request, expected status) or None where it starts over; is sent the Location of each answer.
 Requests = Generator[tuple[bytes, bytes] | None, str, None]
-HEAD_STATUS = b"200"
 # What a client sends for one artifact, and the status it expects: each blob is asked for, opened and sent, then the
 # manifest. The rest of a push line is data (see ``records``).
 STEPS = (
@@ -29,14 +30,14 @@ STEPS = (
 )
 
 
-def head_requests(file: Path, start: int, step: int) -> Requests:
+def plain_requests(file: Path, start: int, step: int) -> Requests:
     """Every ``step``-th line (method, target, Authorization; see requests.lua) as (request, expected status), again and
     again; None where the file starts over."""
     lines = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
     built = []
     for method, target, authorization in lines[start::step] or lines:
         credential = "" if authorization == "-" else f"Authorization: {authorization}\r\n"
-        built.append((f"{method} {target} HTTP/1.1\r\nHost: bench\r\n{credential}\r\n".encode(), HEAD_STATUS))
+        built.append((f"{method} {target} HTTP/1.1\r\nHost: bench\r\n{credential}\r\n".encode(), b"200"))
     if len(built) == 1:
         built *= 1000
     while True:
@@ -131,29 +132,59 @@ class Connection:
             self._received = data
             return True
         self._received = b""
+        return self._answered(data, "" if self._head else location_of(data[: end + 2]))
+
+    def _answered(self, head: bytes, location: str = "") -> bool:
         self._run["requests"] += 1
-        if data[9:12] != self._status:
+        if head[9:12] != self._status:
             self._run["failed"] += 1
-            self._run["first_failure"] = self._run["first_failure"] or data[:300].decode(errors="replace")
-        kept = b"\r\nConnection: close" not in data
+            self._run["first_failure"] = self._run["first_failure"] or head[:300].decode(errors="replace")
+        kept = b"\r\nConnection: close" not in head
         if not kept:
             self.socket.close()
             self._open()
-        self._send(self._requests.send("" if self._head else location_of(data[: end + 2])))
+        self._send(self._requests.send(location))
         return kept
+
+
+class Download(Connection):
+    """Reads large bodies and throws them away."""
+
+    _missing = 0
+    _buffer = bytearray(256 * 1024)
+
+    def readable(self) -> bool:
+        if not self._missing:
+            self._received += self.socket.recv(16384)
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return True
+            arrived = len(self._received) - end - 4
+            self._missing = length_of(self._received[: end + 2]) - arrived
+        else:
+            arrived = self.socket.recv_into(self._buffer, min(len(self._buffer), self._missing))
+            if not arrived:
+                raise ConnectionError("the server closed the connection in the middle of an answer")
+            self._missing -= arrived
+        self._run["bytes"] += arrived
+        if self._missing:
+            return True
+        head, self._received = self._received, b""
+        return self._answered(head)
 
 
 def main() -> int:
     kind, address, file, seconds, connections = sys.argv[1:6]
     host, _, port = address.partition(":")
     count = int(connections)
-    generator = {"heads": head_requests, "push": pushes}[kind]
-    run = {"requests": 0, "failed": 0, "first_failure": "", "exhausted": 0}
+    generator = {"heads": plain_requests, "push": pushes, "bodies": plain_requests}[kind]
+    connect = Download if kind == "bodies" else Connection
+    run = {"requests": 0, "bytes": 0, "failed": 0, "first_failure": "", "exhausted": 0}
     poll = select.epoll()
     found = {}
     started = time.monotonic()
     for number in range(count):
-        connection = Connection((host, int(port)), generator(Path(file), number, count), run, poll)
+        connection = connect((host, int(port)), generator(Path(file), number, count), run, poll)
         found[connection.socket.fileno()] = connection
     deadline = started + float(seconds)
     while (now := time.monotonic()) < deadline:

@@ -4,8 +4,10 @@ import json
 import secrets
 import sys
 import time
+from pathlib import Path
 
 import jwt
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client
@@ -15,8 +17,8 @@ from auth.actor import Actor, Credential, Kind
 from auth.keys import token_keys
 from auth.models import ADMIN_ID, User
 from auth.token_service import issue, parse_scopes
-from projects.models import Project, Quota, Repository
-from tests.bench.load import PASSWORD
+from projects.models import Blob, Project, Quota, Repository, RepositoryBlob
+from tests.bench.load import PASSWORD, write_blobs
 
 _ARTIFACTS = """
     INSERT INTO harbor_projects_artifact (project_id, repository_id, digest, type, media_type, manifest_media_type,
@@ -72,6 +74,15 @@ def tokens(repository: str, count: int) -> None:
     claims["exp"] = int(time.time()) + 7200
     found = [token_keys.sign(claims | {"jti": secrets.token_urlsafe(12)}) for _ in range(count)]
     json.dump(found, sys.stdout)
+
+
+def blobs(repository: str, count: int) -> None:
+    """Small blobs of the repository, in storage and in the database."""
+    digests = write_blobs(Path(settings.STORAGE_FILESYSTEM_ROOT), repository, count)
+    rows = Blob.objects.bulk_create([Blob(digest=digest) for digest in digests], batch_size=1000)
+    RepositoryBlob.objects.bulk_create(
+        [RepositoryBlob(repository_name=repository, blob=row) for row in rows], batch_size=1000
+    )
 
 
 def queries(path: str, authorization: str) -> None:

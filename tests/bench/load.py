@@ -1,5 +1,5 @@
-"""The clients, the same for every server: wrk for small requests, tests.bench.client for HEADs and pushes, one socket for
-large layers."""
+"""The clients, the same for every server: wrk for small requests, tests.bench.client for HEADs, pushes and large blobs,
+one socket for pushing large layers."""
 
 import hashlib
 import http.client
@@ -66,6 +66,22 @@ class Artifact:
         return json.dumps(document).encode()
 
 
+def write_blobs(root: Path, repository: str, count: int) -> list[str]:
+    """Put ``count`` different small blobs into a storage folder in registry:2's layout. Returns their digests."""
+    base = root / "docker" / "registry" / "v2"
+    digests = []
+    for number in range(count):
+        content = f"blob {number} ".encode().ljust(1024, b".")
+        value = hashlib.sha256(content).hexdigest()
+        data = base / "blobs" / "sha256" / value[:2] / value / "data"
+        link = base / "repositories" / repository / "_layers" / "sha256" / value / "link"
+        for path, text in ((data, content), (link, f"sha256:{value}".encode())):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+        digests.append(f"sha256:{value}")
+    return digests
+
+
 def artifact(repository: str, tag: str, authorization: str) -> Artifact:
     """One layer of 1 KiB and a small config, both never seen before."""
     config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}
@@ -126,6 +142,8 @@ def requests(
     def run() -> dict[str, Any]:
         if lines[0].method == "HEAD":
             return _own_client(server, "heads", file, seconds, connections)
+        if by_bytes:
+            return _own_client(server, "bodies", file, seconds, connections)
         return _wrk(server, seconds, connections, str(file))
 
     return _sample(server, run, lambda result: result["bytes" if by_bytes else "requests"], once)

@@ -4,7 +4,7 @@ import base64
 import itertools
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +65,9 @@ class Bench:
         self._many = [f"Bearer {self._tokens(name, 1)[0]}" for name in MANY]
         self._fresh = iter(self._tokens(REPOSITORY, int(self.rounds * self.seconds * (3 * 3000 + 200))))
         self._tags = itertools.count()
+        count = int(self.seconds * 3000) * (self.rounds + 1)
+        self._digests = load.write_blobs(self.bare.storage, REPOSITORY, count)
+        self.ours.run(f"fill:blobs({REPOSITORY!r}, {count})")
         for url, authorization in ((self.ours.url, self._token), (self.bare.url, "-")):
             self._push_content(url, authorization)
 
@@ -100,6 +103,23 @@ class Bench:
             ours=lambda: self._requests(self.ours, [Line(target, self._token, method)]),
             base=lambda: self._requests(self.bare, [Line(target, "-", method)]),
             cold=lambda: self._requests(self.ours, self._fresh_lines(target, method), once=True),
+        )
+
+    def _other_blobs_row(self) -> Row:
+        """HEADs for which the gateway has no decision, although the token is known: another blob every time."""
+
+        def measure(server: load.Server, authorization: str, digests: Iterator[str]) -> Sample:
+            some = itertools.islice(digests, int(self.seconds * 3000))
+            lines = [Line(f"/v2/{REPOSITORY}/blobs/{digest}", authorization, "HEAD") for digest in some]
+            return self._requests(server, lines, once=True)
+
+        ours, base = iter(self._digests), iter(self._digests)
+        return Row(
+            "HEAD blob 1 KiB, another each time",
+            2,
+            "request",
+            ours=lambda: measure(self.ours, self._token, ours),
+            base=lambda: measure(self.bare, "-", base),
         )
 
     def _django_row(self, title: str, goal: float, target: str) -> Row:
@@ -169,6 +189,7 @@ class Bench:
         return [
             self._pull_row("GET blob 1 KiB", 20, blob),
             self._pull_row("HEAD blob 1 KiB", 20, blob, "HEAD"),
+            self._other_blobs_row(),
             self._large_blob_row(),
             self._pull_row("GET manifest by tag", 1.5, f"/v2/{REPOSITORY}/manifests/v1"),
             *self._push_rows(),

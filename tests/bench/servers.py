@@ -56,9 +56,9 @@ class Bare(Service):
         super().__init__("bare")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        storage = self.folder / "storage"
-        storage.mkdir()
-        text = STORED_AS_DEBIAN.replace("ROOT", json.dumps(str(storage))).replace("PORT", str(self.port))
+        self.storage = self.folder / "storage"
+        self.storage.mkdir()
+        text = STORED_AS_DEBIAN.replace("ROOT", json.dumps(str(self.storage))).replace("PORT", str(self.port))
         (self.folder / "registry.yml").write_text(text, encoding="utf-8")
         argv = [find("docker-registry"), "serve", str(self.folder / "registry.yml")]
         self.spawn(argv, lambda: connects(("127.0.0.1", self.port)))
