@@ -128,7 +128,7 @@ def database_config(url: str) -> dict[str, Any]:
                 "application_name": "harbor",
                 "connect_timeout": 5,
                 "server_side_binding": True,
-                "prepare_threshold": 4,
+                "prepare_threshold": 1,
             }
             | {k: unquote(v) for k, v in options.items()},
             "CONN_MAX_AGE": None,
