@@ -164,13 +164,13 @@ def forget_everything() -> None:
     """What this process and the cache remember of the database does not outlive a test's transaction."""
     shared_cache.key_prefix = secrets.token_hex(8)  # leaves other test processes their entries
     access.forget()
-    config._cache.clear()
+    config.forget()
 
 
 def configure(**values: Any) -> None:
     """Change system settings, with effect at once (otherwise it comes with the commit)."""
     config.config_set(**values)
-    config._cache.clear()
+    config.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -51,4 +51,9 @@ def config_set(**values: Any) -> None:
     for key, value in values.items():
         DEFAULTS[key]
         SystemConfig.objects.update_or_create(key=key, defaults={"value": value})
-    transaction.on_commit(_cache.clear)
+    transaction.on_commit(forget)
+
+
+def forget() -> None:
+    """Read the settings again at the next use in this process."""
+    _cache.clear()

@@ -154,10 +154,10 @@ def test_banner_is_text(world: World, anonymous: Client) -> None:
         ("plain words", "plain words"),
     ):
         config.config_set(banner_message=stored)
-        config._cache.clear()
+        config.forget()
         for path in ("/harbor/projects", "/account/sign-in"):
             assert shown in anonymous.get(path).content.decode()
-    config._cache.clear()
+    config.forget()
 
 
 def test_cookies_are_secure_on_https(db: None, anonymous: Client, settings) -> None:
