@@ -16,6 +16,7 @@ DEFAULT_SIZE = 10
 MAX_SIZE = 100
 # page_size=0 asks for everything: served up to this many rows, beyond it the client has to page.
 MAX_UNPAGED = 10_000
+FAR = 1_000  # rows before the page
 # Characters a query value shows as they are; what would end the value, the URL or the header stays encoded.
 _PLAIN = "=~,[]{}()!*:/@;?'$|^-._"
 
@@ -54,7 +55,17 @@ def paginate(rows: "QuerySet[M]", listing: Listing, count: Callable[[], int] | N
         items = list(rows[: listing.size])
         return Page(items, len(items) if len(items) < listing.size else known())
     total, start = known(), (listing.page - 1) * listing.size
-    return Page(list(rows[start : start + listing.size]) if start < total else [], total)
+    return Page(_slice(rows, start, start + listing.size) if start < total else [], total)
+
+
+def _slice(rows: "QuerySet[M]", start: int, stop: int) -> "list[M]":
+    """Rows of a page. Far from the beginning many are passed over: the index is enough to count them off, and whole
+    rows are read for the page only."""
+    if start < FAR:
+        return list(rows[start:stop])
+    keys = list(rows.values_list("pk", flat=True)[start:stop])
+    found = {row.pk: row for row in rows.filter(pk__in=keys)}
+    return [found[key] for key in keys if key in found]
 
 
 def link_header(path: str, parameters: Iterable[tuple[str, Iterable[str]]], listing: Listing, total: int) -> str:
