@@ -18,6 +18,7 @@ REPOSITORY = "library/bench"
 MANY = [f"bench-{number}/app" for number in range(load.PUSHERS)]
 LAYER_BYTES = 30_000_000
 SMALL, BIG = 1_000, 100_000
+OTHER_BLOBS = 4_000  # small ones for one round of one second
 TOKEN_PATH = f"/service/token?service=harbor-registry&scope=repository:{REPOSITORY}:pull"
 API_PATH = "/api/v2.0/projects/library"
 QUERIES_MAX, MEMORY_MAX_MB, LISTING_MAX = 8, 600, 1.5
@@ -65,7 +66,7 @@ class Bench:
         self._many = [f"Bearer {self._tokens(name, 1)[0]}" for name in MANY]
         self._fresh = iter(self._tokens(REPOSITORY, int(self.rounds * self.seconds * (3 * 3000 + 200))))
         self._tags = itertools.count()
-        count = int(self.seconds * 3000) * (self.rounds + 1)
+        count = OTHER_BLOBS * (self.rounds + 1)
         self._digests = load.write_blobs(self.bare.storage, REPOSITORY, count)
         self.ours.run(f"fill:blobs({REPOSITORY!r}, {count})")
         for url, authorization in ((self.ours.url, self._token), (self.bare.url, "-")):
@@ -109,9 +110,9 @@ class Bench:
         """HEADs for which the gateway has no decision, although the token is known: another blob every time."""
 
         def measure(server: load.Server, authorization: str, digests: Iterator[str]) -> Sample:
-            some = itertools.islice(digests, int(self.seconds * 3000))
+            some = itertools.islice(digests, OTHER_BLOBS)
             lines = [Line(f"/v2/{REPOSITORY}/blobs/{digest}", authorization, "HEAD") for digest in some]
-            return self._requests(server, lines, once=True)
+            return load.requests(server, self.folder, lines, 1.0, once=True)
 
         ours, base = iter(self._digests), iter(self._digests)
         return Row(
