@@ -58,7 +58,7 @@ class Bench:
         self.layer = load.layers(1, LAYER_BYTES)[0]
         self.admin = basic(*self.ours.stack.admin)
         self.ours.run(f"fill:projects({load.PUSHERS})")
-        per_round = int(self.seconds * 100)
+        per_round = int(self.seconds * 200)
         self.ours.run(f"fill:users({2 * self.rounds * per_round})")
         self._per_round = per_round
         self._users = itertools.count()
@@ -144,7 +144,7 @@ class Bench:
 
     # ------------------------------------------------------------------ pushes
     def _artifacts(self, repositories: list[str], authorizations: Callable[[int], str]) -> list[Artifact]:
-        count = int(self.seconds * 200)
+        count = int(self.seconds * 400)
         return [
             load.artifact(repositories[number % len(repositories)], f"t{next(self._tags)}", authorizations(number))
             for number in range(count)
@@ -156,7 +156,7 @@ class Bench:
     def _push_rows(self) -> list[Row]:
         one, many = [f"{REPOSITORY}-push"], MANY
         token = f"Bearer {self._tokens(one[0], 1)[0]}"
-        count = int(self.seconds * 200) * self.rounds
+        count = int(self.seconds * 400) * self.rounds
         fresh = iter(self._tokens(one[0], count))
         return [
             Row(
