@@ -10,12 +10,14 @@ from auth.credentials import authenticate_header
 
 
 def session_actor(request: HttpRequest) -> Actor | None:
-    """The signed-in user of the session; None when there is none or the password changed since."""
+    """The signed-in user of the session; None when there is none or the password changed since. The account's row stays
+    with the request (``session_user``) for pages that show more of it."""
     if not hasattr(request, "session"):  # a request that brought none runs without session middleware
         return None
     user = get_user(request)
     if not user.is_authenticated:
         return None
+    request.session_user = user  # type: ignore[attr-defined]  # ours
     return Actor(Kind.USER, user.pk, user.get_username(), user.sysadmin_flag, Credential.SESSION)
 
 

@@ -12,17 +12,17 @@ import hmac
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
-from auth import guard
+from auth import federation, guard, last_used, personal_tokens, robot_names
 from auth.actor import Actor, Credential, Kind
 from auth.models import Robot, User
+from harbor_core.lib import sql
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
-from harbor_core.services.config import config_get
 
 VERIFIED_SECONDS = 300
+_USER = "SELECT id, username, password, sysadmin_flag FROM harbor_auth_user WHERE username = %s AND NOT deleted"
 _verified: TTLCache[bool] = TTLCache(10_000)
 
 
@@ -56,21 +56,16 @@ def _memo_key(username: str, password: str, stored: str) -> str:
 
 def authenticate_basic(credential: BasicCredential, address: str) -> Actor | None:
     """The actor, or None for a wrong, disabled or expired account. Raises TOOMANYREQUESTS while it has to wait."""
-    robot_prefix = config_get("robot_name_prefix")
-    if credential.username.startswith(robot_prefix):
-        robot = _robot(credential.username[len(robot_prefix) :])
-        if robot is not None:
-            return _checked_robot(robot, credential, address)
+    if personal_tokens.is_token(credential.password):
+        return personal_tokens.actor_of_secret(credential.password, address, username=credential.username)
+    robot = find_robot(credential.username)
+    if robot is not None:
+        return _checked_robot(robot, credential.password, address)
     return _user(credential, address)
 
 
 def _user(credential: BasicCredential, address: str) -> Actor | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, username, password, sysadmin_flag FROM harbor_auth_user WHERE username = %s AND NOT deleted",
-            [credential.username],
-        )
-        row = cursor.fetchone()
+    row = sql.fetch_one(_USER, [credential.username])
     if row is not None:
         user_id, username, stored, sysadmin = row
         actor = Actor(Kind.USER, user_id, username, bool(sysadmin), Credential.BASIC)
@@ -94,35 +89,48 @@ def check_local_password(user_id: int, password: str) -> bool:
     return user is not None and user.check_password(password)
 
 
-def _robot(login: str) -> Robot | None:
-    """The enabled robot that signs in as ``<prefix>name`` or ``<prefix>project+name``."""
-    project_name, plus, name = login.rpartition("+")
-    robots = Robot.objects.filter(name=name, disabled=False).only("id", "secret_digest", "expires_at")
-    robots = (
-        robots.filter(project__name=project_name, project__deleted=False)
-        if plus
-        else robots.filter(project__isnull=True)
-    )
-    robot = robots.first()
-    expired = robot is not None and robot.expires_at is not None and robot.expires_at <= timezone.now()
-    return None if expired else robot
+def find_robot(login: str) -> Robot | None:
+    """The enabled robot with this login name, or with this alias if no user bears it."""
+    robot = robot_names.find(login, timezone.now())
+    if robot is None:
+        return None
+    by_alias = not login.startswith(robot_names.prefix())
+    return None if by_alias and sql.fetch_one(_USER, [login]) else robot
 
 
-def _checked_robot(robot: Robot, credential: BasicCredential, address: str) -> Actor | None:
+def _checked_robot(robot: Robot, secret: str, address: str) -> Actor | None:
     """Secrets may be chosen by people, so guessing is slowed down as for users; a known good one costs no counter."""
-    memo = _memo_key(credential.username, credential.password, robot.secret_digest)
-    if not _verified.get(memo):
-        guard.check(credential.username, address)
-        if not hmac.compare_digest(robot.secret_digest, secret_digest(credential.password)):
-            guard.failed(credential.username, address)
+    if federation.is_jwt(secret):
+        return _federated(robot, secret)
+    name = robot_names.login(robot)
+    given = secret_digest(secret)
+    valid = [digest for digest in robot.live_digests(timezone.now()) if hmac.compare_digest(digest, given)]
+    memo = _memo_key(f"robot:{robot.pk}", secret, valid[0] if valid else "")
+    if not valid or not _verified.get(memo):
+        guard.check(name, address)
+        if not valid:
+            guard.failed(name, address)
             return None
-        guard.succeeded(credential.username, address)
+        guard.succeeded(name, address)
         _verified.put(memo, True, VERIFIED_SECONDS)
-    return Actor(Kind.ROBOT, robot.pk, credential.username, False, Credential.BASIC)
+    last_used.note(Robot, robot.pk, robot.last_used_at)
+    return Actor(Kind.ROBOT, robot.pk, name, False, Credential.BASIC)
+
+
+def _federated(robot: Robot, token: str) -> Actor | None:
+    """A token that its issuer signed cannot be guessed, so nothing is counted."""
+    try:
+        return federation.actor_of(robot, token)
+    except federation.UntrustedError:
+        return None
 
 
 def authenticate_header(header: str, address: str) -> Actor | None:
-    """Actor of an ``Authorization: Basic`` header; None when it names nobody."""
+    """Actor of an ``Authorization`` header: Basic, or Bearer with a personal token; None when it names nobody."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        secret = value.strip()
+        return personal_tokens.actor_of_secret(secret, address) if personal_tokens.is_token(secret) else None
     credential = parse_basic(header)
     return authenticate_basic(credential, address) if credential else None
 

@@ -161,7 +161,7 @@ class KeyRing:
         )
 
 
-token_keys = KeyRing(settings.KEY_DIR / "token")
+token_keys = KeyRing(settings.TOKEN_KEY_DIR)
 _internal: _Key | None = None
 
 

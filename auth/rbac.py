@@ -191,7 +191,8 @@ _ROBOT_SYSTEM = {
     "ldap-user": "cl",
     "user-group": "crlud",
 }
-_SYSTEM_EXTRA = {"configuration": "ru", "robot": "u", "label": "l", "statistics": "r"}
+# Robots cannot have these; those of webhooks are for policies that see every project.
+_SYSTEM_EXTRA = {"configuration": "ru", "robot": "u", "label": "l", "statistics": "r", "notification-policy": "crudl"}
 
 ROLE_PERMISSIONS: dict[int, frozenset[str]] = {
     Role.PROJECT_ADMIN: _expand(_PROJECT_ADMIN),

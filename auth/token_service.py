@@ -17,7 +17,7 @@ from auth.keys import token_keys
 from auth.rbac import TOKEN_ACTIONS
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
-from harbor_core.services.config import config_get
+from harbor_core.services.config import token_seconds
 from projects import access
 
 MAX_SCOPES = 100
@@ -66,10 +66,11 @@ def allowed_actions(actor: Actor, scope: Scope) -> list[str]:
     ]
 
 
-def issue(actor: Actor, scopes: list[Scope]) -> dict[str, Any]:
-    """The token endpoint's answer: token, access_token, expires_in (seconds), issued_at."""
+def issue(actor: Actor, scopes: list[Scope], seconds: int = 0) -> dict[str, Any]:
+    """The token endpoint's answer: token, access_token, expires_in (seconds), issued_at. The token lives for
+    ``seconds``, or as long as the settings say."""
     now = int(time.time())
-    lifetime = int(config_get("token_expiration")) * 60
+    lifetime = seconds or token_seconds()
     claims = {
         "iss": settings.TOKEN_ISSUER,
         "sub": actor.name if actor.is_authenticated else "",

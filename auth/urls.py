@@ -6,4 +6,5 @@ urlpatterns = [
     path("service/token", token_api.token),
     path("c/login", session_api.login),
     path("c/log_out", session_api.log_out),
+    path("c/userExists", session_api.user_exists),
 ]

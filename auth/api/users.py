@@ -13,10 +13,27 @@ from auth.selectors import users as selectors
 from auth.services import users as services
 from harbor_core.api.base import ID, LOGIN, PUBLIC, ApiView
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.schema import CREATED, DONE, FLAG, INT, TEXT, TIME, obj
 from harbor_core.lib.timefmt import rfc3339
 from harbor_core.lib.wire import LISTING, PAGING, Flag, Text, compact
+from projects import access
 
 PROFILE = {"email": Text(max_length=255), "realname": Text(), "comment": Text()}
+
+USER = obj(
+    "UserResp",
+    {
+        "user_id?": INT,
+        "username?": TEXT,
+        "email?": TEXT,
+        "realname?": TEXT,
+        "comment?": TEXT,
+        "sysadmin_flag": FLAG,
+        "admin_role_in_auth": FLAG,
+        "creation_time": TIME,
+        "update_time": TIME,
+    },
+)
 
 
 def user_json(user: User) -> dict[str, Any]:
@@ -39,6 +56,8 @@ class UserList(ApiView):
     permissions = {"GET": "user:list", "POST": PUBLIC}
     parameters = {"GET": LISTING | {"username": Text(default=""), "email": Text(default="")}}
     bodies = {"POST": PROFILE | {"username": Text(max_length=255, default=""), "password": Text(default="")}}
+    answers = {"GET": [USER], "POST": CREATED}
+    errors = {"POST": (401, 409)}
 
     def authorize(self, permission: str) -> None:
         """Whoever may register needs no account; everybody else needs the right to create one."""
@@ -60,6 +79,7 @@ class UserList(ApiView):
 class UserSearch(ApiView):
     permissions = {"GET": LOGIN}
     parameters = {"GET": PAGING | {"username": Text(required=True)}}
+    answers = {"GET": [obj("UserSearchRespItem", {"user_id": INT, "username": TEXT})]}
 
     def get(self, request: Request) -> Response:
         found = selectors.user_search(self.listing, self.params["username"])
@@ -67,11 +87,13 @@ class UserSearch(ApiView):
 
 
 class OwnOrPermitted(ApiView):
-    """Everybody may reach their own account, others need the permission."""
+    """Everybody may reach their own account, others need the permission. A personal token only reads there."""
 
     paths = {"user_id": ID}
 
     def authorize(self, permission: str) -> None:
+        if self.request.method != "GET":
+            access.require_account(self.actor)
         if self.actor.user_id is None or self.actor.user_id != self.kwargs["user_id"]:
             super().authorize(permission)
 
@@ -79,6 +101,8 @@ class OwnOrPermitted(ApiView):
 class UserDetail(OwnOrPermitted):
     permissions = {"GET": "user:read", "PUT": "user:update", "DELETE": "user:delete"}
     bodies = {"PUT": PROFILE}
+    answers = {"GET": USER, "PUT": DONE, "DELETE": DONE}
+    errors = {"PUT": (409,)}
 
     def get(self, request: Request, user_id: int) -> Response:
         return Response(user_json(selectors.user_get(user_id)))
@@ -95,6 +119,8 @@ class UserDetail(OwnOrPermitted):
 class UserPassword(OwnOrPermitted):
     permissions = {"PUT": "user:update"}
     bodies = {"PUT": {"old_password": Text(default=""), "new_password": Text(default="")}}
+    answers = {"PUT": DONE}
+    errors = {"PUT": (429,)}
 
     def put(self, request: Request, user_id: int) -> Response:
         user = services.change_password(
@@ -114,6 +140,7 @@ class UserSysadmin(ApiView):
     permissions = {"PUT": "user:update"}
     paths = {"user_id": ID}
     bodies = {"PUT": {"sysadmin_flag": Flag(default=False)}}
+    answers = {"PUT": DONE}
 
     def put(self, request: Request, user_id: int) -> Response:
         services.set_sysadmin(self.actor, user_id, self.body["sysadmin_flag"])
@@ -125,6 +152,8 @@ class UserCliSecret(OwnOrPermitted):
 
     permissions = {"PUT": "user:update"}
     bodies = {"PUT": {"secret": Text(default="")}}
+    answers = {"PUT": DONE}
+    errors = {"PUT": (412,)}
 
     def put(self, request: Request, user_id: int) -> Response:
         raise HarborError("PRECONDITION", "a CLI secret exists with OIDC authentication only")
@@ -132,6 +161,8 @@ class UserCliSecret(OwnOrPermitted):
 
 class CurrentUser(ApiView):
     permissions = {"GET": LOGIN}
+    answers = {"GET": USER}
+    errors = {"GET": (412,)}
 
     def get(self, request: Request) -> Response:
         if self.actor.user_id is None:
@@ -142,6 +173,7 @@ class CurrentUser(ApiView):
 class CurrentPermissions(ApiView):
     permissions = {"GET": LOGIN}
     parameters = {"GET": {"scope": Text(default=""), "relative": Flag(default=False)}}
+    answers = {"GET": [obj("Permission", {"resource": TEXT, "action": TEXT})]}
 
     def get(self, request: Request) -> Response:
         scope, relative = self.params["scope"].rstrip("/"), self.params["relative"]

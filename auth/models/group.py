@@ -18,7 +18,10 @@ class UserGroup(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["group_name", "group_type", "ldap_group_dn"], name="user_group_identity")
+            models.UniqueConstraint(fields=["group_name", "group_type", "ldap_group_dn"], name="user_group_identity"),
+            models.UniqueConstraint(
+                fields=["ldap_group_dn"], condition=~models.Q(ldap_group_dn=""), name="user_group_dn_once"
+            ),
         ]
 
     def __str__(self) -> str:

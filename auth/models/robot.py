@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -17,12 +19,16 @@ class Robot(models.Model):
     project = models.ForeignKey("harbor_projects.Project", null=True, on_delete=models.CASCADE, related_name="robots")
     description = models.CharField(max_length=1024, blank=True)
     secret_digest = models.CharField(max_length=64)
+    # The secret before the last refresh goes on working until then, so that clients can be moved one by one.
+    previous_secret_digest = models.CharField(max_length=64, blank=True)
+    previous_secret_until = models.DateTimeField(null=True)
     duration = models.IntegerField(default=-1)  # days, -1: never expires
     expires_at = models.DateTimeField(null=True)  # None: never
     disabled = models.BooleanField(default=False)
     visible = models.BooleanField(default=True)
     creator_type = models.CharField(max_length=16, default="local")
     creator_ref = models.BigIntegerField(default=0)
+    last_used_at = models.DateTimeField(null=True)
     creation_time = models.DateTimeField(default=timezone.now)
     update_time = models.DateTimeField(auto_now=True)
 
@@ -36,6 +42,12 @@ class Robot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def live_digests(self, now: datetime) -> list[str]:
+        """Of the secrets that work: the current one, and the one before until its time is over."""
+        until = self.previous_secret_until
+        previous = bool(self.previous_secret_digest) and until is not None and until > now
+        return [self.secret_digest, self.previous_secret_digest] if previous else [self.secret_digest]
 
 
 class RobotPermission(models.Model):

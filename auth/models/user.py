@@ -19,6 +19,7 @@ class User(AbstractBaseUser):
     comment = models.CharField(max_length=255, blank=True)
     sysadmin_flag = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
+    preferences = models.JSONField(null=True)  # what was chosen in the portal; None: nothing yet
     creation_time = models.DateTimeField(default=timezone.now)
     update_time = models.DateTimeField(auto_now=True)
 

@@ -1,5 +1,7 @@
 """Accounts as lists and details show them. Deleted ones are never there."""
 
+from django.db.models import Q, QuerySet
+
 from auth.actor import Actor
 from auth.models import ADMIN_ID, RobotPermission, User
 from auth.rbac import ALL_SYSTEM_PERMISSIONS
@@ -30,6 +32,16 @@ def user_list(listing: Listing, *, username: str = "", email: str = "") -> Page[
     return _paged(users, listing)
 
 
+def people(part: str = "") -> QuerySet[User]:
+    """Everybody, the first administrator included; ``part`` of a name or an e-mail address."""
+    users = User.objects.filter(deleted=False)
+    return users.filter(Q(username__icontains=part) | Q(email__icontains=part)) if part else users
+
+
+def administrators() -> QuerySet[User]:
+    return User.objects.filter(deleted=False, sysadmin_flag=True)
+
+
 def user_search(listing: Listing, part: str) -> Page[User]:
     """By a part of the name, the first administrator included: whoever adds members looks here."""
     return _paged(User.objects.filter(deleted=False, username__icontains=part), listing)
@@ -48,6 +60,11 @@ def user_get(user_id: int) -> User:
     return user
 
 
+def is_taken(field: str, value: str) -> bool:
+    """Can nobody make an account with this ``username`` or ``email``? Reserved names count as taken."""
+    return User.objects.filter(**{field: value}).exists()
+
+
 def permissions_in(actor: Actor, scope: str) -> list[tuple[str, str]]:
     """(resource, action) pairs of the actor in ``/project/<id>``, or on the system for an empty scope, sorted.
 
@@ -57,7 +74,8 @@ def permissions_in(actor: Actor, scope: str) -> list[tuple[str, str]]:
         if actor.is_robot:
             system = RobotPermission.objects.filter(robot_id=actor.id, kind=RobotPermission.Kind.SYSTEM)
             return sorted(system.values_list("resource", "action"))
-        return sorted(_pair(name) for name in ALL_SYSTEM_PERMISSIONS) if actor.is_sysadmin else []
+        granted = ALL_SYSTEM_PERMISSIONS if actor.is_sysadmin else frozenset()
+        return sorted(_pair(name) for name in (granted if actor.scope is None else granted & actor.scope.permissions))
     kind, _, reference = scope.strip("/").partition("/")
     if kind != "project" or not reference or "/" in reference:
         raise HarborError("BAD_REQUEST", "scope must be of the form /project/<id>")

@@ -4,7 +4,7 @@ import re
 
 from django.db import IntegrityError, transaction
 
-from auth import guard
+from auth import guard, robot_names
 from auth.actor import Actor
 from auth.models import ADMIN_ID, User
 from harbor_core.lib.errors import HarborError
@@ -14,6 +14,7 @@ from projects import access
 
 _FORBIDDEN_IN_NAMES = re.compile(r'[,"~#%$\x00-\x1f\x7f]')
 _EMAIL = re.compile(r"[^@\s<>()\[\],;:\\\"]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+RENAMED_ADMIN = "admin@harbor.local"
 NAME_MAX, COMMENT_MAX = 255, 30
 PASSWORD_MIN, PASSWORD_MAX = 8, 128
 
@@ -22,15 +23,17 @@ def _bad(message: str) -> HarborError:
     return HarborError("BAD_REQUEST", message)
 
 
-def _check_name(what: str, value: str) -> None:
+def check_name(what: str, value: str) -> None:
+    """Raise BAD_REQUEST for a name of a person or account that is too long or holds what names may not."""
     if not 1 <= len(value) <= NAME_MAX or _FORBIDDEN_IN_NAMES.search(value):
         raise _bad(f'{what} must have 1 to {NAME_MAX} characters, none of them , " ~ # % $ or a control character')
 
 
-def _check_profile(email: str, realname: str, comment: str) -> None:
+def check_profile(email: str, realname: str, comment: str) -> None:
+    """Raise BAD_REQUEST for what a profile may not say."""
     if email and (len(email) > NAME_MAX or not _EMAIL.fullmatch(email)):
         raise _bad("the e-mail address is not valid")
-    _check_name("realname", realname)
+    check_name("realname", realname)
     if len(comment) > COMMENT_MAX:
         raise _bad(f"comment must have at most {COMMENT_MAX} characters")
 
@@ -46,8 +49,13 @@ def check_password_rules(password: str) -> None:
 
 
 def may_register(actor: Actor, from_browser: bool) -> bool:
-    """May somebody without an account make one? Only where an administrator allowed it, and from a session."""
-    return not actor.is_authenticated and from_browser and bool(config_get("self_registration"))
+    """May somebody without an account make one? Only where an administrator allowed it. Raises FORBIDDEN for whoever
+    could, but does not come with a browser's session (contract 1.3)."""
+    if actor.is_authenticated or not config_get("self_registration"):
+        return False
+    if not from_browser:
+        raise HarborError("FORBIDDEN", "registering oneself works from a browser's session only")
+    return True
 
 
 def create(actor: Actor, *, username: str, password: str, realname: str, email: str = "", comment: str = "") -> User:
@@ -55,9 +63,11 @@ def create(actor: Actor, *, username: str, password: str, realname: str, email: 
     from elsewhere."""
     if config_get("auth_mode") != "db_auth":
         raise HarborError("FORBIDDEN", "accounts are managed by the configured identity provider")
-    _check_name("username", username)
-    _check_profile(email, realname, comment)
+    check_name("username", username)
+    check_profile(email, realname, comment)
     check_password_rules(password)
+    if robot_names.is_taken(username):
+        raise HarborError("CONFLICT", f"a robot signs in as {username}")
     user = User(username=username, email=email or None, realname=realname, comment=comment)
     user.set_password(password)
     try:
@@ -94,7 +104,7 @@ def update_profile(
             user.email = user.email if email is None else email or None
             user.realname = user.realname if realname is None else realname
             user.comment = user.comment if comment is None else comment
-            _check_profile(user.email or "", user.realname, user.comment)
+            check_profile(user.email or "", user.realname, user.comment)
             user.save(update_fields=["email", "realname", "comment", "update_time"])
             audit.record(actor, "update", "user", user.username)
     except IntegrityError as exc:
@@ -125,9 +135,19 @@ def change_password(actor: Actor, user_id: int, *, new: str, old: str, address: 
     return user
 
 
+def _keep_one_administrator(user_id: int) -> None:
+    """Raises FORBIDDEN when nobody but this account is system administrator. Administrators are held until the
+    transaction ends, in one order: two of them cannot go at the same time."""
+    held = User.objects.select_for_update().filter(deleted=False, sysadmin_flag=True).order_by("pk")
+    if list(held.values_list("pk", flat=True)) == [user_id]:
+        raise HarborError("FORBIDDEN", "this is the last system administrator: make somebody else one first")
+
+
 def set_sysadmin(actor: Actor, user_id: int, value: bool) -> None:
-    """Make somebody a system administrator, or take it away. Raises NOT_FOUND."""
+    """Make somebody a system administrator, or take it away. Raises NOT_FOUND, FORBIDDEN for the last one."""
     with transaction.atomic():
+        if not value:
+            _keep_one_administrator(user_id)
         user = _locked(user_id)
         user.sysadmin_flag = value
         user.save(update_fields=["sysadmin_flag", "update_time"])
@@ -139,11 +159,12 @@ def set_sysadmin(actor: Actor, user_id: int, value: bool) -> None:
 def delete(actor: Actor, user_id: int) -> None:
     """The row stays under ``name#id`` for what names it; name and address are free again, memberships are gone.
 
-    Raises FORBIDDEN for oneself and the first administrator, NOT_FOUND.
+    Raises FORBIDDEN for oneself, the first administrator and the last one, NOT_FOUND.
     """
     if user_id in (ADMIN_ID, actor.user_id):
         raise HarborError("FORBIDDEN", "this account cannot be deleted")
     with transaction.atomic():
+        _keep_one_administrator(user_id)
         user = _locked(user_id)
         name = user.username
         user.deleted = True
@@ -151,8 +172,26 @@ def delete(actor: Actor, user_id: int) -> None:
         user.email = f"{user.email}#{user.pk}" if user.email else None
         user.save(update_fields=["deleted", "username", "email", "update_time"])
         user.memberships.all().delete()
+        user.tokens.all().delete()
         user.user_groups.clear()
         audit.record(actor, "delete", "user", name)
+    access.forget()
+
+
+def rename_admin(actor: Actor) -> None:
+    """The first administrator is called RENAMED_ADMIN from now on. Raises FORBIDDEN for everybody else, CONFLICT when
+    somebody has that name."""
+    access.require_account(actor)
+    if actor.user_id != ADMIN_ID:
+        raise HarborError("FORBIDDEN", "only the first administrator may do this")
+    try:
+        with transaction.atomic():
+            user = _locked(ADMIN_ID)
+            old, user.username = user.username, RENAMED_ADMIN
+            user.save(update_fields=["username", "update_time"])
+            audit.record(actor, "update", "user", RENAMED_ADMIN, description=f"rename user {old} to {RENAMED_ADMIN}")
+    except IntegrityError as exc:
+        raise HarborError("CONFLICT", f"user {RENAMED_ADMIN} already exists") from exc
     access.forget()
 
 
