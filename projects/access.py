@@ -12,9 +12,10 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from auth import rbac
+from auth import last_used, personal_tokens, rbac, robot_names
 from auth.actor import Actor, Credential, Kind
-from auth.models import RobotPermission, User
+from auth.models import Robot, RobotPermission, RobotTrust, User
+from auth.scopes import Scope
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
@@ -34,14 +35,8 @@ class ProjectAccess:
     permissions: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    name: str
-    is_sysadmin: bool
-
-
 _decisions: TTLCache[ProjectAccess] = TTLCache(20_000)
-_subjects: TTLCache[_Subject] = TTLCache(20_000)
+_subjects: TTLCache[Actor] = TTLCache(20_000)
 
 _ROLES_JOIN = """
     LEFT JOIN harbor_projects_member m ON m.project_id = p.id AND (
@@ -85,7 +80,12 @@ def project_access(actor: Actor, project_name: str) -> ProjectAccess | None:
 
 
 def _permissions(actor: Actor, project_id: int, roles: frozenset[int], public: bool) -> frozenset[str]:
-    permissions = rbac.permissions_of(set(roles), public=public, sysadmin=actor.is_sysadmin)
+    """Outside the projects a personal token is limited to it has what anybody has, where its scopes allow that."""
+    scope = actor.scope
+    counted = set(roles) if scope is None or scope.covers(project_id) else set()
+    permissions = rbac.permissions_of(counted, public=public, sysadmin=actor.is_sysadmin)
+    if scope is not None:
+        return permissions & scope.permissions
     if not actor.is_robot:
         return permissions
     with connection.cursor() as cursor:
@@ -109,32 +109,53 @@ def actor_of_key(key: str) -> Actor | None:
     """The actor behind a token's subject, if it is still enabled (at most ACCESS_CACHE_SECONDS old)."""
     if key == "a":
         return Actor(Kind.ANONYMOUS, 0, "anonymous", False, Credential.BEARER)
-    kind, _, number = key.partition(":")
-    if kind not in (Kind.USER, Kind.ROBOT) or not number.isdigit():
+    actor = _subjects.get(key)
+    if actor is None:
+        actor = _read_subject(key)
+        if actor is not None:
+            _subjects.put(key, actor, settings.ACCESS_CACHE_SECONDS)
+    return actor
+
+
+def _read_subject(key: str) -> Actor | None:
+    kind, _, digits = key.partition(":")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
         return None
-    subject = _subjects.get(key)
-    if subject is None:
-        subject = _read_subject(Kind(kind), int(number))
-        if subject is None:
-            return None
-        _subjects.put(key, subject, settings.ACCESS_CACHE_SECONDS)
-    return Actor(Kind(kind), int(number), subject.name, subject.is_sysadmin, Credential.BEARER)
+    number = int(digits)
+    match kind:
+        case "u":
+            return _read_user(number)
+        case "r":
+            return _read_robot(number)
+        case "t":
+            return personal_tokens.actor_of_id(number)
+        case "f":  # a trust's tokens end with the trust
+            robot_id = RobotTrust.objects.filter(pk=number).values_list("robot_id", flat=True).first()
+            return _read_robot(robot_id, key) if robot_id else None
+    return None
 
 
-def _read_subject(kind: Kind, number: int) -> _Subject | None:
+def _read_user(number: int) -> Actor | None:
     with connection.cursor() as cursor:
-        if kind is Kind.USER:
-            cursor.execute(
-                "SELECT username, sysadmin_flag FROM harbor_auth_user WHERE id = %s AND NOT deleted", [number]
-            )
-        else:
-            cursor.execute(
-                "SELECT name, %s FROM harbor_auth_robot WHERE id = %s AND NOT disabled"
-                " AND (expires_at IS NULL OR expires_at > %s)",
-                [False, number, timezone.now()],
-            )
+        cursor.execute("SELECT username, sysadmin_flag FROM harbor_auth_user WHERE id = %s AND NOT deleted", [number])
         row = cursor.fetchone()
-    return _Subject(row[0], bool(row[1])) if row else None
+    return Actor(Kind.USER, number, row[0], bool(row[1]), Credential.BEARER) if row else None
+
+
+def _read_robot(number: int, through: str = "") -> Actor | None:
+    """A robot's token ends with the robot, and with the project it belongs to."""
+    robot = (
+        Robot.objects.select_related("project")
+        .only("name", "last_used_at", "project__name")
+        .filter(pk=number, disabled=False)
+        .exclude(project__deleted=True)
+        .exclude(expires_at__lte=timezone.now())
+        .first()
+    )
+    if robot is None:
+        return None
+    last_used.note(Robot, robot.pk, robot.last_used_at)
+    return Actor(Kind.ROBOT, number, robot_names.login(robot), False, Credential.BEARER, through=through)
 
 
 def forget() -> None:
@@ -153,6 +174,8 @@ def can(actor: Actor, permission: str, project: Project | None = None) -> bool:
             return False
         access = project_access(actor, project.name)
         return access is not None and permission in access.permissions
+    if actor.scope is not None and permission not in actor.scope.permissions:
+        return False
     if actor.is_sysadmin:
         return True
     if not actor.is_robot:
@@ -167,6 +190,19 @@ def require(actor: Actor, permission: str, project: Project | None = None) -> No
     """Raise UNAUTHORIZED for anonymous, FORBIDDEN for anyone else, unless the actor may."""
     if not can(actor, permission, project):
         raise refusal(actor, permission)
+
+
+def require_api(actor: Actor, *, changes: bool) -> None:
+    """Raise FORBIDDEN for a personal token that is not for the REST API, or not for changing anything there."""
+    needed = Scope.API_WRITE if changes else Scope.API_READ
+    if actor.scope is not None and needed not in actor.scope.names:
+        raise HarborError("FORBIDDEN", f"this personal token is not for that, it lacks the scope {needed}")
+
+
+def require_account(actor: Actor) -> None:
+    """Raise FORBIDDEN for a personal token: accounts, passwords and tokens are the owner's own business."""
+    if actor.scope is not None:
+        raise HarborError("FORBIDDEN", "a personal token manages no accounts, passwords or tokens")
 
 
 def refusal(actor: Actor, permission: str) -> HarborError:
@@ -250,17 +286,47 @@ def visible_projects(actor: Actor, permission: str = "") -> QuerySet[Project]:
     Every role sees what a project contains; a robot's grants are narrower, so where the permission matters it is named.
     """
     projects = Project.objects.filter(deleted=False)
+    if actor.scope is not None and permission and permission not in actor.scope.permissions:
+        return projects.none()
+    if actor.scope is not None and actor.scope.projects:
+        projects = projects.filter(Q(public=True) | Q(pk__in=actor.scope.projects))
     if actor.is_sysadmin:
         return projects
     if actor.is_robot:
-        grants = RobotPermission.objects.filter(robot_id=actor.id, kind=RobotPermission.Kind.PROJECT)
+        grants = RobotPermission.objects.filter(robot_id=actor.id)
+        in_projects = Q(kind=RobotPermission.Kind.PROJECT)
+        everywhere = in_projects & Q(project__isnull=True)
         if permission:
             resource, action = permission.split(":")
-            grants = grants.filter(resource=resource, action=action)
-        if grants.filter(project__isnull=True).exists():
+            in_projects &= Q(resource=resource, action=action)
+            everywhere &= in_projects
+        else:
+            everywhere |= Q(kind=RobotPermission.Kind.SYSTEM, resource="project", action="list")
+        if grants.filter(everywhere).exists():
             return projects
-        return projects.filter(Q(public=True) | Q(pk__in=grants.values("project_id")))
+        return projects.filter(Q(public=True) | Q(pk__in=grants.filter(in_projects).values("project_id")))
     if not actor.is_authenticated:
         return projects.filter(public=True)
     member = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
     return projects.filter(Q(public=True) | Q(pk__in=member.values("project_id")))
+
+
+def projects_granting(actor: Actor, permission: str) -> QuerySet[Project]:
+    """Projects in which the actor has this permission: what :func:`project_access` says of one, as rows."""
+    visible = visible_projects(actor, permission)
+    if actor.is_sysadmin:
+        return visible
+    if actor.is_robot:
+        resource, action = permission.split(":")
+        kind = RobotPermission.Kind.PROJECT
+        grants = RobotPermission.objects.filter(robot_id=actor.id, kind=kind, resource=resource, action=action)
+        if grants.filter(project__isnull=True).exists():
+            return visible
+        granted = Q(pk__in=grants.values("project_id"))
+    else:
+        roles = [role for role, permissions in rbac.ROLE_PERMISSIONS.items() if permission in permissions]
+        members = Member.objects.filter(Q(user_id=actor.id) | Q(group__groupmembership__user_id=actor.id))
+        if actor.scope is not None and actor.scope.projects:
+            members = members.filter(project_id__in=actor.scope.projects)
+        granted = Q(pk__in=members.filter(role__in=roles).values("project_id"))
+    return visible.filter(granted | Q(public=True) if permission in rbac.PUBLIC_PERMISSIONS else granted)

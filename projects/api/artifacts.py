@@ -1,136 +1,97 @@
-"""``.../artifacts``: artifacts with their tags, accessories and additions."""
+"""``.../artifacts``: artifacts with their tags and accessories."""
 
-import json
 from typing import Any
 
-from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from harbor_core.api.base import ProjectView, location, repository_segment
-from harbor_core.api.exceptions import CONTENT_TYPE
+from harbor_core.api.base import ProjectView
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.names import split_repository
 from harbor_core.lib.pagination import Page
-from harbor_core.lib.timefmt import rfc3339
-from harbor_core.lib.wire import LISTING, Flag, Text, compact
-from projects.api.base import ArtifactView, RepositoryView
-from projects.models import Accessory, Artifact, ArtifactReference, Tag
+from harbor_core.lib.schema import CREATED, DONE, Answer
+from harbor_core.lib.wire import LISTING, Flag, Parsed, Text
+from projects import access
+from projects.api.artifact_json import (
+    ACCESSORY,
+    ARTIFACT,
+    TAG,
+    accessory_json,
+    artifact_json,
+    artifact_path,
+    tag_json,
+)
+from projects.api.base import ArtifactView, NamedProjectView, RepositoryView
+from projects.models import Artifact
 from projects.selectors import artifacts as selectors
-from projects.selectors.artifacts import Details
-from projects.selectors.contents import image_config, manifest_of
+from projects.selectors.artifacts import Details, Shown
+from projects.selectors.repositories import repository_get
 from projects.services import artifacts as services
+from projects.services import copies
 from projects.services import tags as tag_services
 
-SHOW = {"with_tag": Flag(default=True), "with_accessory": Flag(default=False)}
-ADDITIONS = ("build_history", "values.yaml", "readme.md", "dependencies", "sbom", "license", "files", "vulnerabilities")
-
-
-def tag_json(tag: Tag) -> dict[str, Any]:
-    """Tag."""
-    fields = {
-        "id": tag.pk,
-        "repository_id": tag.repository_id,
-        "artifact_id": tag.artifact_id,
-        "name": tag.name,
-        "push_time": rfc3339(tag.push_time),
-        "pull_time": rfc3339(tag.pull_time),
-        "immutable": False,
-    }
-    return compact(fields, "immutable")
-
-
-def reference_json(reference: ArtifactReference) -> dict[str, Any]:
-    """Reference."""
-    return compact(
-        {
-            "parent_id": reference.parent_id,
-            "child_id": reference.child_id,
-            "child_digest": reference.child_digest,
-            "platform": reference.platform,
-            "annotations": reference.annotations,
-            "urls": reference.urls,
-        }
-    )
-
-
-def accessory_json(accessory: Accessory) -> dict[str, Any]:
-    """Accessory."""
-    fields = {
-        "id": accessory.pk,
-        "artifact_id": accessory.artifact_id,
-        "subject_artifact_id": accessory.subject_id,
-        "subject_artifact_digest": accessory.subject_digest,
-        "subject_artifact_repo": accessory.repository.name,
-        "size": accessory.artifact.size,
-        "digest": accessory.artifact.digest,
-        "type": accessory.type,
-        "icon": "",
-        "creation_time": rfc3339(accessory.creation_time),
-    }
-    always = ("artifact_id", "subject_artifact_digest", "subject_artifact_repo", "size", "digest", "type", "icon")
-    return compact(fields, *always)
-
-
-def artifact_json(artifact: Artifact, details: Details) -> dict[str, Any]:
-    """Artifact."""
-    return compact(
-        {
-            "id": artifact.pk,
-            "type": artifact.type,
-            "media_type": artifact.media_type,
-            "manifest_media_type": artifact.manifest_media_type,
-            "artifact_type": artifact.artifact_type,
-            "project_id": artifact.project_id,
-            "repository_id": artifact.repository_id,
-            "repository_name": artifact.repository.name,
-            "digest": artifact.digest,
-            "size": artifact.size,
-            "push_time": rfc3339(artifact.push_time),
-            "pull_time": rfc3339(artifact.pull_time),
-            "extra_attrs": artifact.extra_attrs,
-            "annotations": artifact.annotations,
-            "references": [reference_json(item) for item in details.references.get(artifact.pk, ())],
-            "tags": [tag_json(item) for item in details.tags.get(artifact.pk, ())],
-            "accessories": [accessory_json(item) for item in details.accessories.get(artifact.pk, ())],
-            "addition_links": _addition_links(artifact),
-        }
-    )
-
-
-def _has_build_history(artifact: Artifact) -> bool:
-    return artifact.type == "IMAGE" and artifact.media_type != artifact.manifest_media_type
-
-
-def _addition_links(artifact: Artifact) -> dict[str, Any]:
-    if not _has_build_history(artifact):
-        return {}
-    project, name = split_repository(artifact.repository.name)
-    base = location("projects", project) + f"/repositories/{repository_segment(name)}/artifacts/{artifact.digest}"
-    return {"build_history": {"href": f"{base}/additions/build_history", "absolute": False}}
+SHOW = {
+    "with_tag": Flag(default=True),
+    "with_label": Flag(default=False),
+    "with_immutable_status": Flag(default=False, about="Say of each tag whether it is immutable."),
+    "with_accessory": Flag(default=False),
+    "with_inherited_accessory": Flag(default=False, about="Signatures of the indexes the artifact is part of."),
+    "with_scan_overview": Flag(default=False),
+    "with_sbom_overview": Flag(default=False),
+}
 
 
 class _Artifacts:
-    """A page of artifacts with what was asked to be shown of them."""
+    """Artifacts with what was asked to be shown of them."""
+
+    def details(self: Any, artifacts: list[Artifact]) -> Details:
+        params = self.params
+        shown = Shown(
+            tags=params["with_tag"],
+            immutable=params["with_immutable_status"],
+            labels=params["with_label"],
+            accessories=params["with_accessory"],
+            inherited=params["with_inherited_accessory"],
+        )
+        return selectors.artifact_details(artifacts, shown)
 
     def artifacts(self: Any, page: Page[Artifact]) -> Response:
-        details = selectors.artifact_details(
-            page.items, tags=self.params["with_tag"], accessories=self.params["with_accessory"]
-        )
+        details = self.details(page.items)
         return self.page(page, lambda artifact: artifact_json(artifact, details))
 
 
 class ArtifactList(_Artifacts, RepositoryView):
-    permissions = {"GET": "artifact:list"}
-    parameters = {"GET": LISTING | SHOW}
+    permissions = {"GET": "artifact:list", "POST": "artifact:create"}
+    parameters = {
+        "GET": LISTING | SHOW,
+        "POST": {"from": Parsed(copies.reference, required=True, about="project/repository:tag, or @digest.")},
+    }
+    answers = {"GET": [ARTIFACT], "POST": CREATED}
+    errors = {"POST": (405, 412)}
+
+    def authorize(self, permission: str) -> None:
+        """What is copied may make the repository."""
+        if self.request.method == "POST":
+            NamedProjectView.authorize(self, permission)
+        else:
+            super().authorize(permission)
 
     def get(self, request: Request, **path: str) -> Response:
         return self.artifacts(selectors.artifact_list(self.repository, self.listing))
+
+    def post(self, request: Request, repository_name: str, **path: str) -> Response:
+        target = f"{self.project.project_name}/{repository_name}"
+        name, reference = self.params["from"]
+        project = access.get_project_access(self.actor, split_repository(name)[0], "artifact:read")
+        source = selectors.artifact_get(repository_get(project.project_id, name), reference)
+        copies.copy(self.actor, self.project, target, source)
+        return Response(status=201, headers={"Location": artifact_path(target, source.digest)})
 
 
 class ProjectArtifactList(_Artifacts, ProjectView):
     permissions = {"GET": "artifact:list"}
     parameters = {"GET": LISTING | SHOW | {"latest_in_repository": Flag(default=False)}}
+    answers = {"GET": [ARTIFACT]}
 
     def authorize(self, permission: str) -> None:
         """Unlike the artifacts of one repository these are for accounts only, also where the project is public."""
@@ -142,15 +103,14 @@ class ProjectArtifactList(_Artifacts, ProjectView):
         return self.artifacts(selectors.project_artifact_list(self.project.pk, self.listing, latest=latest))
 
 
-class ArtifactItem(ArtifactView):
+class ArtifactItem(_Artifacts, ArtifactView):
     permissions = {"GET": "artifact:read", "DELETE": "artifact:delete"}
-    parameters = {"GET": SHOW}
+    parameters = {"GET": SHOW | {"with_signature": Flag(default=False, about="Accepted, and nothing more.")}}
+    answers = {"GET": ARTIFACT, "DELETE": DONE}
+    errors = {"DELETE": (412,)}
 
     def get(self, request: Request, **path: str) -> Response:
-        details = selectors.artifact_details(
-            [self.artifact], tags=self.params["with_tag"], accessories=self.params["with_accessory"]
-        )
-        return Response(artifact_json(self.artifact, details))
+        return Response(artifact_json(self.artifact, self.details([self.artifact])))
 
     def delete(self, request: Request, **path: str) -> Response:
         services.delete(self.actor, self.artifact)
@@ -159,19 +119,28 @@ class ArtifactItem(ArtifactView):
 
 class TagList(ArtifactView):
     permissions = {"GET": "tag:list", "POST": "tag:create"}
-    parameters = {"GET": LISTING}
+    parameters = {"GET": LISTING | {"with_immutable_status": Flag(default=False)}}
     bodies = {"POST": {"name": Text(required=True)}}
+    answers = {"GET": [TAG], "POST": Answer(status=201)}
+    errors = {"POST": (405, 409)}
 
     def get(self, request: Request, **path: str) -> Response:
-        return self.page(selectors.tag_list(self.artifact, self.listing), tag_json)
+        page = selectors.tag_list(self.artifact, self.listing)
+        asked = self.params["with_immutable_status"]
+        immutable = selectors.immutable_tags(self.artifact, page.items) if asked else set()
+        return self.page(page, lambda tag: tag_json(tag, immutable=tag.pk in immutable))
 
     def post(self, request: Request, **path: str) -> Response:
+        if self.project.proxy:
+            raise HarborError("METHOD_NOT_ALLOWED", "a proxy cache has the tags of what it caches, and no others")
         tag_services.create(self.actor, self.artifact, self.body["name"])
         return Response(status=201)  # the contract gives a tag no Location
 
 
 class TagItem(ArtifactView):
     permissions = {"DELETE": "tag:delete"}
+    answers = {"DELETE": DONE}
+    errors = {"DELETE": (412,)}
 
     def delete(self, request: Request, tag_name: str, **path: str) -> Response:
         tag_services.delete(self.actor, self.repository, tag_name, artifact=self.artifact)
@@ -181,19 +150,7 @@ class TagItem(ArtifactView):
 class AccessoryList(ArtifactView):
     permissions = {"GET": "accessory:list"}
     parameters = {"GET": LISTING}
+    answers = {"GET": [ACCESSORY]}
 
     def get(self, request: Request, **path: str) -> Response:
         return self.page(selectors.accessory_list(self.artifact, self.listing), accessory_json)
-
-
-class Addition(ArtifactView):
-    """What an artifact holds besides its layers; for an image the steps that built it."""
-
-    permissions = {"GET": "artifact-addition:read"}
-    paths = ArtifactView.paths | {"addition": Text(choices=ADDITIONS)}
-
-    def get(self, request: Request, addition: str, **path: str) -> HttpResponse:
-        if addition != "build_history" or not _has_build_history(self.artifact):
-            raise HarborError("NOT_FOUND", f"this {self.artifact.type} has no {addition}")
-        history = image_config(manifest_of(self.artifact)).get("history") or []
-        return HttpResponse(json.dumps(history, ensure_ascii=False), content_type=CONTENT_TYPE)

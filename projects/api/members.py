@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from auth.rbac import ROLE_NAMES, Role
 from harbor_core.api.base import ID, ProjectView
+from harbor_core.lib.schema import CREATED, DONE, INT, TEXT, choice, obj
 from harbor_core.lib.wire import LISTING, Nested, Text, Whole, compact
 from projects.models import Member
 from projects.selectors import members as selectors
@@ -20,6 +21,19 @@ GROUP = {
     "group_type": Whole(default=0),
     "ldap_group_dn": Text(default=""),
 }
+
+MEMBER = obj(
+    "ProjectMemberEntity",
+    {
+        "id": INT,
+        "project_id": INT,
+        "entity_id": INT,
+        "entity_name": TEXT,
+        "entity_type": choice("u", "g"),
+        "role_id": INT,
+        "role_name": TEXT,
+    },
+)
 
 
 def member_json(member: Member) -> dict[str, Any]:
@@ -42,6 +56,8 @@ class MemberList(ProjectView):
     permissions = {"GET": "member:list", "POST": "member:create"}
     parameters = {"GET": LISTING | {"entityname": Text(default="")}}
     bodies = {"POST": {"role_id": Whole(default=0), "member_user": Nested(USER), "member_group": Nested(GROUP)}}
+    answers = {"GET": [MEMBER], "POST": CREATED}
+    errors = {"POST": (409,)}
 
     def get(self, request: Request, project_name_or_id: str) -> Response:
         found = selectors.member_list(self.project, self.listing, entityname=self.params["entityname"])
@@ -65,6 +81,7 @@ class MemberItem(ProjectView):
     permissions = {"GET": "member:read", "PUT": "member:update", "DELETE": "member:delete"}
     paths = {"mid": ID}
     bodies = {"PUT": {"role_id": Whole(default=0)}}
+    answers = {"GET": MEMBER, "PUT": DONE, "DELETE": DONE}
 
     def get(self, request: Request, project_name_or_id: str, mid: int) -> Response:
         return Response(member_json(selectors.member_get(self.project, mid)))

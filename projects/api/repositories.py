@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from harbor_core.api.base import PUBLIC, ApiView
 from harbor_core.lib.pagination import Page
+from harbor_core.lib.schema import DONE, FLAG, INT, TEXT, TIME, obj
 from harbor_core.lib.timefmt import rfc3339
 from harbor_core.lib.wire import LISTING, Text, compact
 from projects.api.base import NamedProjectView, RepositoryView
@@ -14,6 +15,31 @@ from projects.models import Repository
 from projects.selectors import repositories as selectors
 from projects.selectors.browsing import artifact_counts
 from projects.services import repositories as services
+
+REPOSITORY = obj(
+    "Repository",
+    {
+        "id": INT,
+        "project_id": INT,
+        "name": TEXT,
+        "description?": TEXT,
+        "artifact_count": INT,
+        "pull_count": INT,
+        "creation_time": TIME,
+        "update_time": TIME,
+    },
+)
+SEARCH_REPOSITORY = obj(
+    "SearchRepository",
+    {
+        "project_id": INT,
+        "project_name": TEXT,
+        "project_public?": FLAG,
+        "repository_name": TEXT,
+        "pull_count?": INT,
+        "artifact_count?": INT,
+    },
+)
 
 
 def repository_json(repository: Repository, artifacts: int) -> dict[str, Any]:
@@ -47,6 +73,7 @@ def search_json(repository: Repository, artifacts: int) -> dict[str, Any]:
 
 class _Listing(ApiView):
     parameters = {"GET": LISTING}
+    answers = {"GET": [REPOSITORY]}
 
     def repositories(self, page: Page[Repository]) -> Response:
         counts = artifact_counts(page.items)
@@ -70,6 +97,8 @@ class RepositoryList(_Listing, NamedProjectView):
 class RepositoryItem(RepositoryView):
     permissions = {"GET": "repository:read", "PUT": "repository:update", "DELETE": "repository:delete"}
     bodies = {"PUT": {"description": Text(default="")}}
+    answers = {"GET": REPOSITORY, "PUT": DONE, "DELETE": DONE}
+    errors = {"DELETE": (412,)}
 
     def get(self, request: Request, **path: str) -> Response:
         return Response(repository_json(self.repository, artifact_counts([self.repository])[self.repository.pk]))

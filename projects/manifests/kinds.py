@@ -13,6 +13,8 @@ _CONFIG_TYPES = {
     "application/vnd.cncf.helm.config.v1+json": "CHART",
     "application/vnd.wasm.config.v1+json": "WASM",
     "application/vnd.goharbor.harbor.sbom.v1": "SBOM",
+    "application/vnd.cnai.model.config.v1+json": "CNAI",
+    "application/vnd.cncf.model.config.v1+json": "CNAI",
 }
 _CUSTOM = re.compile(r"application/vnd\.[^.]+\.([^.]+)\.config\.[^+]+\+json")
 _COSIGN_SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -32,6 +34,11 @@ def artifact_kind(manifest: Manifest) -> str:
         return _CONFIG_TYPES[config]
     custom = _CUSTOM.fullmatch(config)
     return custom[1].upper()[:64] if custom else "UNKNOWN"
+
+
+def is_image(manifest: Manifest) -> bool:
+    """Is the config one of a container image?"""
+    return manifest.config is not None and manifest.config.media_type in _IMAGE_CONFIGS
 
 
 def accessory_of(manifest: Manifest, tag: str) -> tuple[str, str] | None:

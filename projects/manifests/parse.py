@@ -4,6 +4,7 @@ Nothing here touches the database or storage. Every error is MANIFEST_INVALID wi
 """
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,8 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.lib.text import storable
 
 MAX_DESCRIPTORS = 10_000
+CONFIG_DEPTH = 64
+SKIP_LIST = "io.goharbor.artifact.v1alpha1.skip-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +169,35 @@ def _annotations(document: dict[str, Any], where: str) -> dict[str, str]:
 
 def config_extract(config: bytes) -> dict[str, Any]:
     """What listings show of an image config: architecture, os, author, created, config. Empty for anything else."""
+    document = _config(config)
+    kept = ("architecture", "os", "author", "created", "config")
+    return {key: document[key] for key in kept if key in document}
+
+
+def custom_config(config: bytes, descriptor: Descriptor) -> dict[str, Any]:
+    """A config of any other kind, without the keys its descriptor lists under ``...v1alpha1.skip-list``. Empty when it
+    is no JSON object."""
+    skipped = descriptor.annotations.get(SKIP_LIST, "").split(",")
+    return {key: value for key, value in _config(config).items() if key not in skipped}
+
+
+def _config(content: bytes) -> dict[str, Any]:
+    """As a database can keep it."""
     try:
-        document = json.loads(config)
+        document = json.loads(content, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(document, dict):
-        return {}
-    kept = ("architecture", "os", "author", "created", "config")
-    return storable({key: document[key] for key in kept if key in document})
+    return storable(document) if isinstance(document, dict) and not _is_deep(document, CONFIG_DEPTH) else {}
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    """Is it nested deeper? What is too deep cannot be written as JSON again."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deep(item, levels - 1) for item in inner)
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None

@@ -5,8 +5,9 @@ from django.utils import timezone
 class Artifact(models.Model):
     """A manifest in a repository.
 
-    ``listed`` is derived (projects.services.visibility): an artifact shows in listings when it has a tag, or is
-    neither a child of an index nor an accessory. ``size`` is manifest + config + layers; an index adds its children.
+    ``listed`` is derived (projects.services.visibility): an artifact shows in listings when it has a tag or is no
+    child of an index, and is no accessory: a signature shows with what it signs, also where it has a tag. ``size`` is
+    manifest + config + layers; an index adds its children.
     """
 
     project = models.ForeignKey("harbor_projects.Project", on_delete=models.PROTECT)
@@ -21,6 +22,7 @@ class Artifact(models.Model):
     subject_digest = models.CharField(max_length=71, blank=True)
     annotations = models.JSONField(default=dict)
     extra_attrs = models.JSONField(default=dict)
+    icon = models.CharField(max_length=71, blank=True, db_default="", default="")  # a layer's digest
     listed = models.BooleanField(default=True)
     push_time = models.DateTimeField(default=timezone.now)
     pull_time = models.DateTimeField(null=True)
@@ -31,6 +33,7 @@ class Artifact(models.Model):
             models.Index(fields=["repository", "listed", "-push_time", "-id"], name="artifact_listing"),
             models.Index(fields=["project", "listed", "-push_time", "-id"], name="artifact_project_listing"),
             models.Index(fields=["digest"], name="artifact_digest"),
+            models.Index(fields=["icon"], name="artifact_icon", condition=~models.Q(icon="")),
             models.Index(
                 fields=["repository", "subject_digest", "id"],
                 name="artifact_referrers",

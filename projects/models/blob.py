@@ -19,9 +19,16 @@ class Blob(models.Model):
     size = models.BigIntegerField(null=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.LIVE)
     touched_at = models.DateTimeField(default=timezone.now)
+    # What could not be deleted is left alone until then.
+    parked_until = models.DateTimeField(null=True)
+    delete_failures = models.IntegerField(default=0)
+    delete_error = models.CharField(max_length=512, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "touched_at"], name="blob_touched")]
+        indexes = [
+            models.Index(fields=["state", "touched_at"], name="blob_touched"),
+            models.Index(fields=["id"], name="blob_parked", condition=~models.Q(delete_error="")),
+        ]
 
     def __str__(self) -> str:
         return self.digest
@@ -31,10 +38,12 @@ class RepositoryBlob(models.Model):
     """The blob is linked into this repository's tree in storage (or may be, any moment now).
 
     Keyed by name, because uploads come before the repository exists: it is created by the first manifest.
+    ``is_manifest``: as a manifest too, which has a link of another kind.
     """
 
     repository_name = models.CharField(max_length=255)
     blob = models.ForeignKey(Blob, on_delete=models.CASCADE, related_name="links")
+    is_manifest = models.BooleanField(default=False)
     touched_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -94,3 +103,16 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class CollectionDay(models.Model):
+    """What garbage collection removed on a day (UTC), by runs and by itself: for charts. ``seconds`` it was at work."""
+
+    day = models.DateField(unique=True)
+    blobs = models.BigIntegerField(default=0)
+    freed = models.BigIntegerField(default=0)  # bytes
+    refused = models.BigIntegerField(default=0)  # by storage
+    seconds = models.FloatField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.freed} on {self.day}"

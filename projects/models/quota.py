@@ -5,13 +5,18 @@ UNLIMITED = -1
 
 
 class Quota(models.Model):
-    """Storage of a project in bytes. True usage is ``used`` plus the project's deltas (projects.services.quota)."""
+    """Storage of a project in bytes. True usage is ``used`` plus the project's deltas (projects.services.quota).
+
+    ``warned_at`` and ``exceeded_at`` are when the last event of the kind went out: one a minute is enough.
+    """
 
     project = models.OneToOneField("harbor_projects.Project", on_delete=models.CASCADE, related_name="quota")
     hard = models.BigIntegerField(default=UNLIMITED)
     used = models.BigIntegerField(default=0)
     creation_time = models.DateTimeField(default=timezone.now)
     update_time = models.DateTimeField(auto_now=True)
+    warned_at = models.DateTimeField(null=True)
+    exceeded_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.used} of {self.hard}"
@@ -25,3 +30,18 @@ class QuotaDelta(models.Model):
 
     def __str__(self) -> str:
         return f"{self.size:+d}"
+
+
+class StorageDay(models.Model):
+    """What a project used when the day (UTC) began, in bytes: for charts (projects.services.storage_days)."""
+
+    project = models.ForeignKey("harbor_projects.Project", on_delete=models.CASCADE, related_name="storage_days")
+    day = models.DateField()
+    used = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "day"], name="storage_day_once")]
+        indexes = [models.Index(fields=["day"], name="storage_day")]
+
+    def __str__(self) -> str:
+        return f"{self.used} on {self.day}"

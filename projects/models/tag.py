@@ -37,7 +37,12 @@ class TagEvent(models.Model):
     occurred_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["repository", "name", "-id"], name="tag_event_history")]
+        indexes = [
+            models.Index(fields=["repository", "name", "-id"], name="tag_event_history"),
+            models.Index(
+                fields=["repository", "-id"], name="tag_event_deleted", condition=models.Q(operation="delete")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.name}"

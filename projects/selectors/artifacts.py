@@ -6,7 +6,7 @@ repository's revision, so that a page of a big repository costs what one of a sm
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.core.cache import cache
@@ -17,8 +17,10 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.lib.filtering import Field, apply_filter, apply_sort, time, whole
 from harbor_core.lib.pagination import Listing, Page, paginate
 from harbor_core.lib.query import AllOf, AnyOf, Condition, Exact, Fuzzy
-from projects.models import Accessory, Artifact, ArtifactReference, Repository, Tag
+from projects.models import Accessory, Artifact, ArtifactLabel, ArtifactReference, Label, Repository, Tag
 from projects.selectors.browsing import COUNT_CACHE_SECONDS, artifact_counts
+from projects.selectors.immutability import rules_of
+from projects.selectors.labels import labels_of
 
 ORDER = ["-push_time", "-pk"]
 FIELDS = {
@@ -34,6 +36,7 @@ FIELDS = {
     "push_time": Field("push_time", time),
     "pull_time": Field("pull_time", time, nullable=True),
 }
+_KINDS = ("type", "media_type", "artifact_type")
 TAG_FIELDS = {
     "id": Field("id", whole),
     "name": Field("name"),
@@ -44,22 +47,41 @@ TAG_FIELDS = {
 }
 ACCESSORY_FIELDS = {
     "id": Field("id", whole),
+    "artifact_id": Field("artifact_id", whole),
+    "subject_artifact_id": Field("subject_id", whole),
+    "subject_artifact_digest": Field("subject_digest"),
     "type": Field("type"),
     "digest": Field("artifact__digest"),
     "size": Field("artifact__size", whole),
     "creation_time": Field("creation_time", time),
 }
 EVERY_KIND = "base"  # base=*: also children of an index and accessories
-_OWN_KEYS = {"tags", EVERY_KIND}
+_OWN_KEYS = {"tags", "labels", EVERY_KIND}
+# Signatures of an index speak for its children too.
+_INHERITED = ("signature.cosign", "signature.notation")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to read beside artifacts; their references always are."""
+
+    tags: bool = True
+    immutable: bool = False  # which of the tags are
+    labels: bool = False
+    accessories: bool = False
+    inherited: bool = False  # signatures of the indexes an artifact is part of
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What hangs on the artifacts of one page, by artifact id."""
+    """What hangs on the artifacts of one page, by artifact id; ``immutable`` are ids of tags."""
 
-    tags: dict[int, list[Tag]] = field(default_factory=dict)
-    references: dict[int, list[ArtifactReference]] = field(default_factory=dict)
-    accessories: dict[int, list[Accessory]] = field(default_factory=dict)
+    tags: dict[int, list[Tag]] = field(default_factory=lambda: defaultdict(list))
+    immutable: set[int] = field(default_factory=set)
+    references: dict[int, list[ArtifactReference]] = field(default_factory=lambda: defaultdict(list))
+    labels: dict[int, list[Label]] = field(default_factory=dict)
+    accessories: dict[int, list[Accessory]] = field(default_factory=lambda: defaultdict(list))
+    inherited: dict[int, list[Accessory]] = field(default_factory=lambda: defaultdict(list))
 
 
 def artifact_list(repository: Repository, listing: Listing) -> Page[Artifact]:
@@ -82,10 +104,12 @@ def artifact_list(repository: Repository, listing: Listing) -> Page[Artifact]:
 
 
 def project_artifact_list(project_id: int, listing: Listing, *, latest: bool = False) -> Page[Artifact]:
-    """Of all repositories of a project; ``latest`` leaves one per repository, the last one pushed."""
+    """Of all repositories of a project; ``latest`` leaves one per repository, the last one of the kind asked for."""
     artifacts = Artifact.objects.filter(project_id=project_id).defer("manifest").select_related("repository")
     if latest:
-        newest = Artifact.objects.filter(repository=OuterRef("pk"), listed=True).order_by(*ORDER).values("pk")[:1]
+        kinds = {key: listing.query[key] for key in _KINDS if key in listing.query}
+        candidates = apply_filter(Artifact.objects.filter(repository=OuterRef("pk"), listed=True), kinds, FIELDS)
+        newest = candidates.order_by(*ORDER).values("pk")[:1]
         repositories = Repository.objects.filter(project_id=project_id)
         artifacts = artifacts.filter(pk__in=repositories.annotate(newest=Subquery(newest)).values("newest"))
     artifacts = _ordered(artifacts, listing)
@@ -116,29 +140,47 @@ def _ordered(artifacts: QuerySet[Artifact], listing: Listing) -> QuerySet[Artifa
         artifacts = artifacts.filter(listed=True)
     if "tags" in query:
         artifacts = artifacts.filter(_tagged(query["tags"]))
+    if "labels" in query:
+        artifacts = artifacts.filter(_labelled(query["labels"]))
     return apply_sort(apply_filter(artifacts, query, FIELDS), listing.sort, FIELDS, ORDER)
 
 
 def _tagged(condition: Condition) -> Q:
     """``*`` any tag, ``nil`` none, else names (contract 2.3)."""
-    tags = Tag.objects.filter(artifact=OuterRef("pk"))
     match condition:
         case Exact("*"):
-            return Q(Exists(tags))
+            return _with_tag()
         case Exact("nil"):
-            return ~Q(Exists(tags))
+            return ~_with_tag()
         case Exact(name):
-            return Q(Exists(tags.filter(name=name)))
+            return _with_tag(name=name)
         case Fuzzy(part):
-            return Q(Exists(tags.filter(name__icontains=part)))
+            return _with_tag(name__icontains=part)
         case AnyOf(values):
-            return Q(Exists(tags.filter(name__in=values)))
+            return _with_tag(name__in=values)
         case AllOf(values):
-            every = Q()
-            for name in values:
-                every &= Q(Exists(tags.filter(name=name)))
-            return every
+            return Q(*(_with_tag(name=name) for name in values))
     raise HarborError("BAD_REQUEST", "invalid query: tags have no range")
+
+
+def _with_tag(**lookup: object) -> Q:
+    return Q(Exists(Tag.objects.filter(artifact=OuterRef("pk"), repository=OuterRef("repository"), **lookup)))
+
+
+def _labelled(condition: Condition) -> Q:
+    """Ids of labels: ``(1 2)`` all of them, ``{1 2}`` any, ``1`` that one."""
+    match condition:
+        case Exact(value):
+            return _with_label(label_id=whole(value))
+        case AnyOf(values):
+            return _with_label(label_id__in=[whole(value) for value in values])
+        case AllOf(values):
+            return Q(*(_with_label(label_id=whole(value)) for value in values))
+    raise HarborError("BAD_REQUEST", "invalid query: labels are given by their ids, as in labels=(1 2)")
+
+
+def _with_label(**lookup: object) -> Q:
+    return Q(Exists(ArtifactLabel.objects.filter(artifact=OuterRef("pk"), **lookup)))
 
 
 def artifact_get(repository: Repository, reference: str) -> Artifact:
@@ -154,27 +196,59 @@ def artifact_get(repository: Repository, reference: str) -> Artifact:
     return artifact
 
 
-def artifact_details(artifacts: Iterable[Artifact], *, tags: bool = True, accessories: bool = False) -> Details:
-    """One query per kind, whatever the number of artifacts; references are always there."""
-    ids = [artifact.pk for artifact in artifacts]
-    details = Details(defaultdict(list), defaultdict(list), defaultdict(list))
-    if not ids:
+def artifact_details(artifacts: Iterable[Artifact], shown: Shown) -> Details:
+    """A constant number of queries per kind, whatever the number of artifacts. All are of one project."""
+    found = {artifact.pk: artifact for artifact in artifacts}
+    details = Details()
+    if not found:
         return details
-    for reference in ArtifactReference.objects.filter(parent_id__in=ids).order_by("parent_id", "position"):
+    for reference in ArtifactReference.objects.filter(parent_id__in=found).order_by("parent_id", "position"):
         details.references[reference.parent_id].append(reference)
-    if tags:
-        for tag in Tag.objects.filter(artifact_id__in=ids).order_by("artifact_id", *ORDER):
+    if shown.tags:
+        for tag in Tag.objects.filter(artifact_id__in=found).order_by("artifact_id", *ORDER):
             details.tags[tag.artifact_id].append(tag)
-    if accessories:
-        for accessory in _accessories(subject_id__in=ids).order_by("subject_id", "-pk"):
+        if shown.immutable:
+            details.immutable.update(_immutable(found, details.tags))
+    if shown.labels:
+        details.labels.update(labels_of(found))
+    if shown.accessories:
+        for accessory in _accessories(subject_id__in=found).order_by("subject_id", "-pk"):
             if accessory.subject_id is not None:
                 details.accessories[accessory.subject_id].append(accessory)
+    if shown.inherited:
+        _inherit(found, details.inherited)
     return details
+
+
+def _immutable(artifacts: Mapping[int, Artifact], tags: Mapping[int, list[Tag]]) -> Iterator[int]:
+    rules = rules_of(next(iter(artifacts.values())).project_id)
+    names: dict[str, list[Tag]] = defaultdict(list)
+    for artifact_id, rows in tags.items():
+        names[artifacts[artifact_id].repository.name] += rows
+    for repository, rows in names.items():
+        protected = rules.protected(repository, (tag.name for tag in rows))
+        yield from (tag.pk for tag in rows if tag.name in protected)
+
+
+def _inherit(artifacts: Iterable[int], inherited: dict[int, list[Accessory]]) -> None:
+    parents = ArtifactReference.objects.filter(child_id__in=artifacts).values_list("parent_id", "child_id").distinct()
+    children: dict[int, list[int]] = defaultdict(list)
+    for parent_id, child_id in parents.order_by("parent_id"):
+        if child_id is not None:
+            children[parent_id].append(child_id)
+    for accessory in _accessories(subject_id__in=children, type__in=_INHERITED).order_by("subject_id", "-pk"):
+        for child_id in children[accessory.subject_id or 0]:
+            inherited[child_id].append(accessory)
 
 
 def tag_list(artifact: Artifact, listing: Listing) -> Page[Tag]:
     tags = apply_filter(Tag.objects.filter(artifact=artifact), listing.query, TAG_FIELDS)
     return paginate(apply_sort(tags, listing.sort, TAG_FIELDS, ORDER), listing)
+
+
+def immutable_tags(artifact: Artifact, tags: Iterable[Tag]) -> set[int]:
+    """Ids of those of the artifact's tags that are immutable. One query."""
+    return set(_immutable({artifact.pk: artifact}, {artifact.pk: list(tags)}))
 
 
 def accessory_list(artifact: Artifact, listing: Listing) -> Page[Accessory]:

@@ -5,10 +5,11 @@ of queries. Counts that have to walk rows are kept in the cache under the reposi
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, QuerySet, Sum, Window
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber, Substr
 
 from auth.actor import Actor
@@ -16,13 +17,14 @@ from projects import access
 from projects.models import (
     Accessory,
     Artifact,
+    ArtifactLabel,
     ArtifactReference,
+    Member,
     Project,
-    Quota,
-    QuotaDelta,
     Repository,
     Tag,
 )
+from projects.selectors.quotas import with_usage
 
 COUNT_CACHE_SECONDS = 24 * 3600
 SHOWN_TAGS = 4
@@ -33,21 +35,23 @@ def _text(value: str) -> str:
     return value.replace("\0", "")
 
 
-def project_list(actor: Actor, *, name: str = "", public: bool | None = None) -> QuerySet[Project]:
+def project_list(actor: Actor, *, name: str = "", public: bool | None = None, mine: bool = False) -> QuerySet[Project]:
+    """``mine``: only those where the actor has a role, by name or through a group."""
     projects = access.visible_projects(actor)
+    if mine:
+        member = Q(user_id=actor.user_id or 0) | Q(group__groupmembership__user_id=actor.user_id or 0)
+        projects = projects.filter(pk__in=Member.objects.filter(member).values("project_id"))
     if name:
         projects = projects.filter(name__icontains=_text(name))
     return projects if public is None else projects.filter(public=public)
 
 
 def storage_used(project_ids: Iterable[int]) -> dict[int, int]:
-    """Bytes used by each of some projects; two queries whatever their number."""
+    """Bytes used by each of some projects; one query whatever their number."""
     ids = list(project_ids)
-    used = dict(Quota.objects.filter(project_id__in=ids).values_list("project_id", "used"))
-    deltas = dict(
-        QuotaDelta.objects.filter(project_id__in=ids).values_list("project_id").annotate(Sum("size")).order_by()
-    )
-    return {pk: used.get(pk, 0) + deltas.get(pk, 0) for pk in ids}
+    found = with_usage().filter(project_id__in=ids)
+    used = dict(found.values_list("project_id", "total"))  # type: ignore[misc]  # total is annotated
+    return {pk: used.get(pk, 0) for pk in ids}
 
 
 def repository_list(project: Project, *, name: str = "") -> QuerySet[Repository]:
@@ -81,9 +85,42 @@ def artifact_counts(repositories: Iterable[Repository]) -> dict[int, int]:
     return counts
 
 
-def tag_list(repository: Repository, *, name: str = "") -> QuerySet[Tag]:
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What artifacts are narrowed down to: a label's id, a type, ``tagged`` or not, a platform as ``os/architecture``
+    (of an index: one of its entries)."""
+
+    label: int | None = None
+    type: str = ""
+    tagged: bool | None = None
+    platform: str = ""
+
+    def __bool__(self) -> bool:
+        return self != Facets()
+
+    def condition(self, prefix: str = "") -> Q:
+        """For artifacts, or with ``prefix`` for rows that lead to one."""
+        found = Q()
+        artifact = OuterRef(f"{prefix}pk" if prefix else "pk")
+        if self.label is not None:
+            found &= Q(Exists(ArtifactLabel.objects.filter(artifact=artifact, label_id=self.label)))
+        if self.type:
+            found &= Q(**{f"{prefix}type": self.type})
+        if self.tagged is not None:
+            tagged = Q(Exists(Tag.objects.filter(artifact=artifact)))
+            found &= tagged if self.tagged else ~tagged
+        if self.platform:
+            system, _, architecture = self.platform.partition("/")
+            own = {f"{prefix}extra_attrs__os": system, f"{prefix}extra_attrs__architecture": architecture}
+            entries = ArtifactReference.objects.filter(parent=artifact, platform__os=system)
+            found &= Q(**own) | Q(Exists(entries.filter(platform__architecture=architecture)))
+        return found
+
+
+def tag_list(repository: Repository, *, name: str = "", facets: Facets = Facets()) -> QuerySet[Tag]:
     """Each with its artifact, without the manifest's bytes."""
-    tags = Tag.objects.filter(repository=repository).select_related("artifact").defer("artifact__manifest")
+    tags = Tag.objects.filter(facets.condition("artifact__"), repository=repository)
+    tags = tags.select_related("artifact").defer("artifact__manifest")
     return tags.filter(name__icontains=_text(name)) if name else tags
 
 
@@ -97,18 +134,29 @@ def tag_count(repository: Repository) -> int:
     return count
 
 
-def artifact_list(repository: Repository, *, tag: str = "") -> QuerySet[Artifact]:
+def artifact_list(repository: Repository, *, tag: str = "", facets: Facets = Facets()) -> QuerySet[Artifact]:
     """What listings show: tagged artifacts, and untagged ones that belong to nothing else."""
-    artifacts = Artifact.objects.filter(repository=repository, listed=True).defer("manifest")
+    artifacts = Artifact.objects.filter(facets.condition(), repository=repository, listed=True).defer("manifest")
     if tag:
         named = Tag.objects.filter(repository=repository, name__icontains=_text(tag))
         artifacts = artifacts.filter(pk__in=named.values("artifact_id"))
     return artifacts
 
 
+def every_artifact(repository: Repository) -> QuerySet[Artifact]:
+    """Children of an index and accessories included."""
+    return Artifact.objects.filter(repository=repository).defer("manifest")
+
+
 def artifact_find(repository: Repository, digest: str) -> Artifact | None:
     """Any artifact of the repository, children of an index and accessories included."""
     return Artifact.objects.filter(repository=repository, digest=digest).first()
+
+
+def stored_digests(repository: Repository, digests: Iterable[str]) -> set[str]:
+    """Those of some digests that are in the repository."""
+    found = Artifact.objects.filter(repository=repository, digest__in=[digest for digest in digests if digest])
+    return set(found.values_list("digest", flat=True))
 
 
 def tags_of(artifact_ids: Iterable[int]) -> dict[int, tuple[list[str], int]]:
@@ -123,6 +171,10 @@ def tags_of(artifact_ids: Iterable[int]) -> dict[int, tuple[list[str], int]]:
     ):
         found.setdefault(artifact_id, ([], total))[0].append(name)
     return found
+
+
+def newest_tags(artifact: Artifact, limit: int) -> list[Tag]:
+    return list(Tag.objects.filter(artifact=artifact).order_by("-push_time", "-pk")[:limit])
 
 
 def platforms_of(artifact_ids: Iterable[int]) -> dict[int, list[dict[str, Any]]]:

@@ -3,7 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
+from typing import cast
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Q, Sum
 
@@ -12,9 +15,12 @@ from auth.rbac import ROLE_ORDER
 from harbor_core.lib.filtering import Field, apply_filter, apply_sort, flag, time, whole
 from harbor_core.lib.pagination import Listing, Page, paginate
 from projects import access
-from projects.models import Member, Project, Quota, QuotaDelta, Repository
+from projects.models import Blob, CVEAllowlist, Member, Project, Repository
 from projects.models.quota import UNLIMITED
+from projects.selectors.quotas import with_usage
+from replication.models import Registry
 
+_STORED, STORED_SECONDS, SLOW_SECONDS = "statistics:stored", 60, 0.05
 SEARCH_LIMIT = 1000  # hits of each kind: a search is for people to look at
 FIELDS = {
     "project_id": Field("id", whole),
@@ -40,12 +46,14 @@ class ProjectDetail:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """``members`` by role id, ``hard`` and ``used`` in bytes; None where the actor may not know."""
+    """``members`` by role id, ``hard`` and ``used`` in bytes; None where the actor may not know. ``registry`` is what a
+    proxy project stands for."""
 
     repositories: int
     members: dict[int, int] | None
     hard: int | None
     used: int | None
+    registry: Registry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ def project_list(
     actor: Actor, listing: Listing, *, name: str = "", public: bool | None = None, owner: str = ""
 ) -> Page[Project]:
     """Projects the actor may see. ``name`` is a part to look for, ``owner`` a whole user name."""
-    projects = access.visible_projects(actor).select_related("owner")
+    projects = access.visible_projects(actor).select_related("owner", "cve_allowlist")
     if name:
         projects = projects.filter(name__icontains=name)
     if public is not None:
@@ -114,6 +122,14 @@ def project_detail(project: Project, roles: frozenset[int]) -> ProjectDetail:
     return ProjectDetail(project, count, tuple(role.value for role in ROLE_ORDER if role in roles))
 
 
+def allowlist_of(project: Project) -> CVEAllowlist:
+    """The project's own list, an empty one where none was written; one query unless it was read with the project."""
+    try:
+        return cast(CVEAllowlist, getattr(project, "cve_allowlist"))  # noqa: B009 - the plugin does not see this side
+    except CVEAllowlist.DoesNotExist:
+        return CVEAllowlist(project_id=project.pk, items=[])
+
+
 def exists(name: str) -> bool:
     return Project.objects.filter(name=name, deleted=False).exists()
 
@@ -126,35 +142,47 @@ def summary(project: Project, granted: frozenset[str]) -> Summary:
         members = dict(rows)
     if "quota:read" in granted:
         hard, used = _storage(project.pk)
-    return Summary(Repository.objects.filter(project=project).count(), members, hard, used)
+    registry = Registry.objects.filter(pk=project.registry_id).first() if project.registry_id else None
+    return Summary(Repository.objects.filter(project=project).count(), members, hard, used, registry)
 
 
 def _storage(project_id: int) -> tuple[int, int]:
     """Limit (-1 for none) and use of a project, in bytes."""
-    hard, used = Quota.objects.filter(project_id=project_id).values_list("hard", "used").first() or (UNLIMITED, 0)
-    deltas = QuotaDelta.objects.filter(project_id=project_id).aggregate(total=Sum("size"))["total"]
-    return hard, used + (deltas or 0)
+    found = with_usage().filter(project_id=project_id)
+    row = found.values_list("hard", "total").first()  # type: ignore[misc]  # total is annotated
+    return row or (UNLIMITED, 0)
 
 
 def statistics(actor: Actor) -> Statistics:
-    """Administrators count everything; others what is public, and what is private and theirs."""
+    """Administrators count everything, and how much the blobs take, each counted once; others count what is public, and
+    what is private and theirs."""
     private, public = Q(public=False), Q(public=True)
     visible = access.visible_projects(actor)
     projects = visible.aggregate(private=Count("pk", filter=private), public=Count("pk", filter=public))
     private, public = Q(project__public=False), Q(project__public=True)
     rows = Repository.objects.filter(project__in=visible.values("pk"))
     counts = rows.aggregate(private=Count("pk", filter=private), public=Count("pk", filter=public))
-    storage = 0
-    if actor.is_sysadmin:
-        base = Quota.objects.filter(project__deleted=False).aggregate(total=Sum("used"))["total"] or 0
-        storage = base + (QuotaDelta.objects.aggregate(total=Sum("size"))["total"] or 0)
+    storage = _stored() if actor.is_sysadmin else 0
     return Statistics(projects["private"], counts["private"], projects["public"], counts["public"], storage)
+
+
+def _stored() -> int:
+    """Bytes of all blobs. Every blob there is has to be read: where that takes long, the sum is kept for a while."""
+    total = cache.get(_STORED)
+    if total is None:
+        started = monotonic()
+        total = Blob.objects.filter(state=Blob.State.LIVE).aggregate(total=Sum("size"))["total"] or 0
+        if monotonic() - started > SLOW_SECONDS:
+            cache.set(_STORED, total, STORED_SECONDS)
+    return int(total)
 
 
 def search(actor: Actor, part: str) -> tuple[list[Project], list[Repository]]:
     """Projects and repositories that the actor may see and whose names hold the part, SEARCH_LIMIT of each at most."""
     visible = access.visible_projects(actor)
-    projects = visible.filter(name__icontains=part).select_related("owner").order_by("name")[:SEARCH_LIMIT]
+    projects = (
+        visible.filter(name__icontains=part).select_related("owner", "cve_allowlist").order_by("name")[:SEARCH_LIMIT]
+    )
     listable = access.visible_projects(actor, "repository:list")
     repositories = Repository.objects.filter(project__in=listable.values("pk"), name__icontains=part)
     return list(projects), list(repositories.select_related("project").order_by("name")[:SEARCH_LIMIT])

@@ -1,30 +1,39 @@
 """Blobs between client and storage: upload sessions and their grants, commits, mounts, and touching what a client was
 told exists."""
 
+import time
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from auth.actor import Actor
+from auth.actor import ANONYMOUS, Actor
 from harbor_core import registry_client
-from harbor_core.lib import sql, storage
+from harbor_core.lib import metrics, sql, storage
 from harbor_core.lib.batches import batched
 from harbor_core.lib.errors import HarborError
+from projects import access
 from projects.access import ProjectAccess
 from projects.models import ArtifactBlob, Blob, RepositoryBlob, Upload
-from projects.services import quota
+from projects.services import quota, trees
 
+T = TypeVar("T")
+COLLECTION_WAIT_SECONDS = 10.0
 _TOUCH_BLOB = """
-    INSERT INTO harbor_projects_blob (digest, size, state, touched_at) VALUES (%s, NULL, 'live', %s)
+    INSERT INTO harbor_projects_blob (digest, size, state, touched_at, delete_failures, delete_error)
+    VALUES (%s, NULL, 'live', %s, 0, '')
     ON CONFLICT (digest) DO UPDATE SET touched_at = excluded.touched_at
     RETURNING id, state
 """
 _TOUCH_LINK = """
-    INSERT INTO harbor_projects_repositoryblob (repository_name, blob_id, touched_at) VALUES (%s, %s, %s)
-    ON CONFLICT (repository_name, blob_id) DO UPDATE SET touched_at = excluded.touched_at
+    INSERT INTO harbor_projects_repositoryblob (repository_name, blob_id, touched_at, is_manifest)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (repository_name, blob_id) DO UPDATE SET touched_at = excluded.touched_at,
+        is_manifest = harbor_projects_repositoryblob.is_manifest OR excluded.is_manifest
 """
 _FIND_LINK = """
     SELECT b.id, l.id, l.touched_at < %s OR b.touched_at < %s
@@ -67,15 +76,38 @@ def touch(repository: str, digest: str) -> bool:
     return True
 
 
-def lease(repository: str, digest: str) -> int:
-    """Record blob and repository before the bytes can exist there. Returns the blob's id. Raises SERVICE_UNAVAILABLE
-    while a collector is deleting the same digest (the client retries)."""
+class _Collected(Exception):
+    """A collector is deleting the blob at this moment."""
+
+
+def _after_collection(call: Callable[[], T]) -> T:
+    """What ``call`` gives, once no collector is deleting the blob: that takes a moment. Raises SERVICE_UNAVAILABLE when
+    it takes longer (the client retries)."""
+    end = time.monotonic() + COLLECTION_WAIT_SECONDS
+    while True:
+        try:
+            return call()
+        except _Collected:
+            # Inside a transaction waiting would be in vain: it keeps seeing, and holding, what it holds.
+            if connection.in_atomic_block or time.monotonic() > end:
+                message = "the blob is being collected, retry"
+                raise HarborError("SERVICE_UNAVAILABLE", message, headers={"Retry-After": "2"}) from None
+            time.sleep(0.05)
+
+
+def lease(repository: str, digest: str, *, manifest: bool = False) -> int:
+    """Record blob and repository before the bytes can exist there. Returns the blob's id. Waits for a collector that is
+    deleting the same digest. Raises SERVICE_UNAVAILABLE."""
+    return _after_collection(lambda: _lease(repository, digest, manifest))
+
+
+def _lease(repository: str, digest: str, manifest: bool = False) -> int:
     now = sql.time(timezone.now())
     with transaction.atomic():
         blob_id, state = sql.fetch_all(_TOUCH_BLOB, [digest, now])[0]
         if state == Blob.State.DELETING:
-            raise HarborError("SERVICE_UNAVAILABLE", "the blob is being collected, retry", headers={"Retry-After": "2"})
-        sql.execute(_TOUCH_LINK, [repository, blob_id, now])
+            raise _Collected
+        sql.execute(_TOUCH_LINK, [repository, blob_id, now, manifest])
     return blob_id
 
 
@@ -93,7 +125,7 @@ def start_upload(actor: Actor, project: ProjectAccess, repository: str) -> tuple
     Where one file is all the registry would make of it, it is made here: asking the registry costs several times that.
     Raises DENIED when the project is full, SERVICE_UNAVAILABLE, OSError.
     """
-    quota.check_room(project.project_id, 0)
+    quota.check_room(project.project_id, 0, actor=actor, repository=repository)
     if not storage.opens_uploads():
         return _adopt(actor, project, repository, registry_client.start_upload(repository))
     upload = str(uuid.uuid4())
@@ -127,9 +159,11 @@ def mount(actor: Actor, project: ProjectAccess, repository: str, digest: str, so
     size = storage.linked_sizes(source, [digest])[digest] if touch(source, digest) else None
     if size is None:
         return start_upload(actor, project, repository)
-    quota.check_room(project.project_id, size)
+    quota.check_room(project.project_id, size, actor=actor, repository=repository, digest=digest)
     lease(repository, digest)
     answer = registry_client.mount(repository, digest, source)
+    if answer.status >= 500:  # an empty folder it was about to write into may just have been removed
+        answer = registry_client.mount(repository, digest, source)
     if answer.status == 201:
         return None
     return _adopt(actor, project, repository, answer)
@@ -171,20 +205,36 @@ def note_progress(upload: Upload, received: int) -> None:
     Upload.objects.filter(pk=upload.pk).update(last_activity=timezone.now(), reserved=received)
 
 
-def _check_reservation(upload: Upload, received: int) -> None:
+def _check_reservation(upload: Upload, received: int, digest: str = "") -> None:
+    actor = access.actor_of_key(upload.subject) or ANONYMOUS
     try:
-        quota.check_room(upload.project_id, received, besides=str(upload.pk))
+        quota.check_room(
+            upload.project_id,
+            received,
+            actor=actor,
+            repository=upload.repository_name,
+            digest=digest,
+            besides=str(upload.pk),
+        )
     except HarborError:
         cancel(upload)
         raise
 
 
 def commit(upload: Upload, digest: str, received: int) -> None:
-    """The client finishes the upload: record what will exist before the registry makes it exist."""
-    _check_reservation(upload, received)
-    with transaction.atomic():
-        lease(upload.repository_name, digest)
-        sql.execute(_COMMITTED, [sql.time(timezone.now()), received, digest, sql.identifier(upload.pk)])
+    """The client finishes the upload: record what will exist before the registry makes it exist.
+
+    Raises DENIED (and drops the session) when the project cannot hold that much and does not have the blob already.
+    """
+    _check_reservation(upload, received, digest)
+
+    def record() -> None:
+        with transaction.atomic():
+            _lease(upload.repository_name, digest)
+            sql.execute(_COMMITTED, [sql.time(timezone.now()), received, digest, sql.identifier(upload.pk)])
+
+    _after_collection(record)
+    metrics.uploaded(received)
 
 
 def cancel(upload: Upload) -> None:
@@ -214,6 +264,7 @@ def sweep_uploads(idle_hours: int) -> int:
     swept = 0
     for upload in Upload.objects.filter(last_activity__lt=limit).order_by("last_activity")[:1000]:
         cancel(upload)
+        trees.prune([upload.repository_name])
         swept += 1
     return swept
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from auth.actor import Actor
-from auth.models import User, UserGroup
+from auth.models import User
 from auth.rbac import Role
+from auth.services import groups
+from auth.services.groups import GroupReference
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from projects import access
 from projects.models import Member, Project
+from projects.services.hold import hold_project
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +24,6 @@ class UserReference:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupReference:
-    """By id when it is not 0, else by distinguished name, else by name and type."""
-
-    id: int = 0
-    name: str = ""
-    type: int = 0
-    dn: str = ""
-
-
 def _checked(role: int) -> int:
     if role not in set(Role):
         raise HarborError("BAD_REQUEST", f"role_id must be one of {', '.join(str(int(known)) for known in Role)}")
@@ -38,44 +31,31 @@ def _checked(role: int) -> int:
 
 
 def _user(reference: UserReference) -> User:
-    users = User.objects.filter(deleted=False)
+    """Held, so that a deleted account is a member of nothing."""
+    users = User.objects.select_for_update(no_key=True).filter(deleted=False)
     found = users.filter(pk=reference.id).first() if reference.id else users.filter(username=reference.name).first()
     if found is None:
         raise HarborError("NOT_FOUND", f"user {reference.id or reference.name[:200]} not found")
     return found
 
 
-def _group(reference: GroupReference) -> UserGroup:
-    groups = UserGroup.objects.all()
-    if reference.id:
-        groups = groups.filter(pk=reference.id)
-    elif reference.dn:
-        groups = groups.filter(ldap_group_dn=reference.dn)
-    else:
-        groups = groups.filter(group_name=reference.name)
-        groups = groups.filter(group_type=reference.type) if reference.type else groups
-    found = groups.first()
-    if found is None:
-        raise HarborError("NOT_FOUND", f"group {reference.id or reference.dn[:200] or reference.name[:200]} not found")
-    return found
-
-
 def add(
     actor: Actor, project: Project, role: int, *, user: UserReference | None = None, group: GroupReference | None = None
 ) -> Member:
-    """Give a user or a group (one of them) a role. Raises BAD_REQUEST, NOT_FOUND, CONFLICT when it has one."""
+    """Give a user or a group (one of them) a role. A group that is not known yet is made on demand where groups of the
+    authentication in use can be. Raises BAD_REQUEST, NOT_FOUND, CONFLICT when it has one."""
     _checked(role)
     if (user is None) == (group is None):
         raise HarborError("BAD_REQUEST", "name either a user or a group")
-    member = Member(project=project, role=role)
-    if user is not None:
-        member.user = _user(user)
-        name = member.user.username
-    elif group is not None:
-        member.group = _group(group)
-        name = member.group.group_name
     try:
         with transaction.atomic():
+            hold_project(project.pk)
+            member = Member(project=project, role=role)
+            if user is not None:
+                member.user = _user(user)
+            elif group is not None:
+                member.group = groups.find_or_create(actor, group)
+            name = _name(member)
             member.save(force_insert=True)
             audit.record(actor, "create", "member", f"{project.name}/{name}", project_id=project.pk)
     except IntegrityError as exc:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from django.db import transaction
 
 from auth.actor import Actor
+from harbor_core.lib import patterns
+from harbor_core.lib.doublestar import BadPattern
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from projects import access
@@ -31,20 +33,34 @@ def _severity(key: str, value: str) -> str:
     return value.lower()
 
 
-def _limit(key: str, value: str) -> str:
-    """A whole number above 0, or -1 for no limit."""
-    try:
-        number = int(value) if value.isascii() else 0
-    except ValueError:
-        number = 0
-    if number != -1 and not 0 < number <= INT32:
-        raise _bad(key, "must be -1 or a whole number above 0")
+def _whole(key: str, value: str, low: int) -> str:
+    """A whole number from ``low`` on that 32 bits hold, or -1 for no limit."""
+    digits = value.removeprefix("-")
+    number = int(value) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else -2
+    if number != -1 and not low <= number <= INT32:
+        raise _bad(key, f"must be -1 or a whole number from {low} to {INT32}")
     return str(number)
+
+
+def _speed(key: str, value: str) -> str:
+    """KB/s; 0 and -1 set no limit."""
+    return _whole(key, value, 0)
+
+
+def _connections(key: str, value: str) -> str:
+    return _whole(key, value, 1)
 
 
 def _pattern(key: str, value: str) -> str:
     if len(value) > 1024:
         raise _bad(key, "must have at most 1024 characters")
+    return value
+
+
+def _freshness(key: str, value: str) -> str:
+    """``always``, ``never``, or how many seconds what was looked at counts as fresh."""
+    if value not in ("always", "never") and _whole(key, value, 1) == "-1":
+        raise _bad(key, "must be always, never or a whole number of seconds")
     return value
 
 
@@ -63,13 +79,21 @@ KEYS: dict[str, Callable[[str, str], str]] = {
     "auto_scan": _flag,
     "auto_sbom_generation": _flag,
     "reuse_sys_cve_allowlist": _flag,
-    "proxy_speed_kb": _limit,
-    "max_upstream_conn": _limit,
+    "proxy_speed_kb": _speed,
+    "max_upstream_conn": _connections,
     "proxy_cache_local_on_not_found": _flag,
     "proxy_referrer_api": _flag,
     "proxy_cache_filter_pattern": _pattern,
     "proxy_cache_filter_kind": _kind,
+    # Ours.
+    "proxy_cache_deny_pattern": _pattern,
+    "proxy_cache_freshness": _freshness,
+    "proxy_cache_offline": _flag,
 }
+# What only proxy projects know, and what they do not: signatures of what comes from elsewhere are not asked for.
+PROXY_ONLY = frozenset(key for key in KEYS if key.startswith("proxy_")) | {"max_upstream_conn"}
+_FILTERS = ("proxy_cache_filter_pattern", "proxy_cache_deny_pattern")
+NOT_FOR_PROXY = frozenset({"enable_content_trust", "enable_content_trust_cosign"})
 
 
 def checked(values: Mapping[str, str | None]) -> dict[str, str]:
@@ -86,6 +110,16 @@ def checked(values: Mapping[str, str | None]) -> dict[str, str]:
     return result
 
 
+def foreign(project: Project) -> frozenset[str]:
+    """Keys that mean nothing to a project of this kind."""
+    return NOT_FOR_PROXY if project.registry_id else PROXY_ONLY
+
+
+def fitting(project: Project, values: Mapping[str, str]) -> dict[str, str]:
+    """Without what projects of this kind do not know: in a whole project such keys are passed over (contract 2.10)."""
+    return {key: value for key, value in values.items() if key not in foreign(project)}
+
+
 def shown(project: Project) -> dict[str, str]:
     """What clients see: everything but the server's own entry for the scanner."""
     values = {key: value for key, value in project.metadata.items() if key != "projectScanner"}
@@ -93,12 +127,25 @@ def shown(project: Project) -> dict[str, str]:
 
 
 def write(project: Project, values: Mapping[str, str]) -> None:
-    """Put checked values into a project that the caller has locked, and will save."""
+    """Put checked values into a project that the caller has locked, and will save. Raises BAD_REQUEST for values that
+    do not go together."""
     rest = dict(values)
     public = rest.pop("public", None)
     if public is not None:
         project.public = public == "true"
     project.metadata = project.metadata | rest
+    if rest.keys() & {*_FILTERS, "proxy_cache_filter_kind"}:
+        _check_filter(project.metadata)
+
+
+def _check_filter(values: Mapping[str, str]) -> None:
+    if values.get("proxy_cache_filter_kind") != "regex":
+        return
+    for key in _FILTERS:
+        try:
+            patterns.check(patterns.REGEX, values.get(key, ""))
+        except BadPattern as exc:
+            raise _bad(key, f"cannot be used: {exc}") from exc
 
 
 def add(actor: Actor, project_id: int, values: Mapping[str, str]) -> None:
@@ -106,6 +153,8 @@ def add(actor: Actor, project_id: int, values: Mapping[str, str]) -> None:
     key, value = _single(values)
     with transaction.atomic():
         project = _locked(project_id)
+        if key in foreign(project):
+            raise _bad(key, f"is not for {'proxy' if project.registry_id else 'ordinary'} projects")
         if key in shown(project):
             raise HarborError("CONFLICT", f"metadata {key} already exists")
         _save(actor, project, "create", {key: value})

@@ -4,23 +4,22 @@ A pull writes nothing to the database in its request. What is buffered (FLUSH_SE
 is killed, and written when it stops in order.
 """
 
-import atexit
-import logging
-import os
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from harbor_core.models import AuditLog
+from harbor_core.lib import logs
+from harbor_core.lib.flusher import Flusher
+from harbor_core.models import AuditLog, Event
+from harbor_core.services import audit
 from harbor_core.services.config import config_get
-from projects.models import Artifact, Repository, Tag
+from projects.models import Artifact, Repository, Tag, WebhookPolicy
 
-logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 MAX_BUFFERED = 50_000
 
@@ -33,38 +32,19 @@ class Pull:
     tag_id: int | None
     username: str
     resource: str
+    address: str = field(default_factory=logs.client_address.get)
 
 
 _lock = threading.Lock()
 _buffer: list[tuple[datetime, Pull]] = []
-_wake = threading.Event()
-_flusher_pid = 0
 
 
 def note(pull: Pull) -> None:
     """Remember a pull; it is written within FLUSH_SECONDS."""
-    global _flusher_pid
     with _lock:
         if len(_buffer) < MAX_BUFFERED:
             _buffer.append((timezone.now(), pull))
-        if _flusher_pid != os.getpid():  # threads do not survive a fork
-            _flusher_pid = os.getpid()
-            threading.Thread(target=_run, name="pull-statistics", daemon=True).start()
-            atexit.register(flush)
-    _wake.set()
-
-
-def _run() -> None:
-    pause = threading.Event()
-    while _wake.wait():
-        _wake.clear()
-        pause.wait(FLUSH_SECONDS)
-        try:
-            flush()
-        except DatabaseError as exc:
-            logger.warning("pull statistics could not be written, trying again: %s", exc)
-            connection.close()
-            _wake.set()
+    _flusher.wake()
 
 
 def flush() -> None:
@@ -78,6 +58,9 @@ def flush() -> None:
         del _buffer[: len(batch)]
 
 
+_flusher = Flusher("pull statistics", FLUSH_SECONDS, flush)
+
+
 @transaction.atomic
 def _write(batch: list[tuple[datetime, Pull]]) -> None:
     if not config_get("pull_count_update_disable"):
@@ -85,22 +68,59 @@ def _write(batch: list[tuple[datetime, Pull]]) -> None:
             Repository.objects.filter(pk=repository_id).update(pull_count=F("pull_count") + count)
     if not config_get("pull_time_update_disable"):
         _move_times(batch)
-    if not config_get("pull_audit_log_disable"):
-        AuditLog.objects.bulk_create(
-            [
-                AuditLog(
-                    project_id=pull.project_id,
-                    username=pull.username,
-                    resource_type="artifact",
-                    resource=pull.resource,
-                    operation="pull",
-                    operation_description=f"pull artifact {pull.resource}",
-                    op_time=when,
-                )
-                for when, pull in batch
-            ],
-            batch_size=500,
-        )
+    if audit.is_enabled("pull_artifact"):
+        audit.write([_audit_row(when, pull) for when, pull in batch])
+    _tell(batch)
+
+
+def _tell(batch: list[tuple[datetime, Pull]]) -> None:
+    """PULL_ARTIFACT into the outbox, for projects in which somebody wants to know: pulls are many."""
+    projects = {pull.project_id for _, pull in batch}
+    policies = WebhookPolicy.objects.filter(Q(project_id__in=projects) | Q(project=None), enabled=True)
+    listening = {
+        project for project, types in policies.values_list("project_id", "event_types") if "PULL_ARTIFACT" in types
+    }
+    everywhere = None in listening  # a policy of the system
+    told = [(when, pull) for when, pull in batch if everywhere or pull.project_id in listening]
+    if not told:
+        return
+    found = Artifact.objects.filter(pk__in={pull.artifact_id for _, pull in told})
+    known = {
+        pk: (digest, repository) for pk, digest, repository in found.values_list("pk", "digest", "repository__name")
+    }
+    Event.objects.bulk_create(
+        [
+            Event(
+                type="PULL_ARTIFACT",
+                project_id=pull.project_id,
+                operator=pull.username,
+                occurred_at=when,
+                payload={"repository": repository, "digest": digest, "tag": _tag(pull, repository)},
+            )
+            for when, pull in told
+            for digest, repository in [known.get(pull.artifact_id, ("", ""))]
+            if digest  # else it was deleted since
+        ],
+        batch_size=500,
+    )
+
+
+def _tag(pull: Pull, repository: str) -> str:
+    """Empty for a pull by digest."""
+    return pull.resource.removeprefix(f"{repository}:") if pull.tag_id is not None else ""
+
+
+def _audit_row(when: datetime, pull: Pull) -> AuditLog:
+    return AuditLog(
+        project_id=pull.project_id,
+        username=pull.username,
+        resource_type="artifact",
+        resource=pull.resource,
+        operation="pull",
+        operation_description=f"pull artifact {pull.resource}",
+        client_ip=pull.address[:64],
+        op_time=when,
+    )
 
 
 def _move_times(batch: list[tuple[datetime, Pull]]) -> None:

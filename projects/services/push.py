@@ -5,55 +5,33 @@ After a crash between the two there is at most a manifest in storage that nothin
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from auth.actor import Actor
 from harbor_core.lib import names, sql, storage
-from harbor_core.lib.batches import ROWS
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.races import Lost, settled
 from harbor_core.services import audit
 from projects.access import ProjectAccess
-from projects.manifests import kinds
-from projects.manifests.parse import Descriptor, Manifest, config_extract, parse
-from projects.models import Accessory, Artifact, ArtifactBlob, ArtifactReference, Repository
+from projects.manifests.parse import Descriptor, Manifest, parse
+from projects.models import Artifact
 from projects.services import blobs as blob_service
-from projects.services import quota, repositories, tags, visibility
+from projects.services import quota, recording, repositories, tags, visibility
+from projects.services.hold import hold_project
+from projects.services.recording import Content
 
-_LIVE_BLOBS = "SELECT digest, id FROM harbor_projects_blob WHERE digest IN ({marks}) AND state = 'live'"
-_HOLD_PROJECT = "SELECT 1 FROM harbor_projects_project WHERE id = %s AND NOT deleted"
-_HOLD_BLOBS = "SELECT id FROM harbor_projects_blob WHERE id IN ({marks}) AND state = 'live' ORDER BY id"
-_ARTIFACT = "SELECT 1 FROM harbor_projects_artifact WHERE repository_id = %s AND digest = %s"
-_WAITING_ACCESSORIES = """
-    UPDATE harbor_projects_accessory SET subject_id = %s
-    WHERE repository_id = %s AND subject_digest = %s AND subject_id IS NULL
+_LIVE_BLOBS = """
+    SELECT b.digest, b.id, l.id FROM harbor_projects_blob b
+    JOIN harbor_projects_repositoryblob l ON l.blob_id = b.id AND l.repository_name = %s
+    WHERE b.digest IN ({marks}) AND b.state = 'live'
 """
-ATTEMPTS = 3
-CONFIG_READ_MAX = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
     digest: str
     subject: str  # digest of the manifest's subject, empty when it has none
-
-
-@dataclass(frozen=True, slots=True)
-class _Push:
-    """One push, read and checked against storage: nothing here can fail for the client's fault any more."""
-
-    actor: Actor
-    project: ProjectAccess
-    repository: str
-    tag: str
-    digest: str
-    content: bytes
-    manifest: Manifest
-    blobs: dict[str, tuple[int, int]]  # digest -> (row id, bytes in storage)
-    children: dict[str, Artifact]
-    extra_attrs: dict[str, Any]
 
 
 def manifest_push(
@@ -66,32 +44,20 @@ def manifest_push(
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     tag = _tag(reference, digest)
     manifest = parse(content, content_type)
-    push = _Push(
-        actor=actor,
-        project=project,
-        repository=repository,
-        tag=tag,
-        digest=digest,
-        content=content,
-        manifest=manifest,
-        blobs=_stored_blobs(repository, manifest.blobs),
-        children=_stored_children(repository, manifest.children),
-        extra_attrs=_extra_attrs(manifest),
-    )
-    own_blob = blob_service.lease(repository, digest)
+
+    def attempt() -> None:
+        before = repositories.current_id(repository)
+        stored = _store(project, repository, digest, content, manifest)
+        with transaction.atomic():
+            _record(actor, stored, tag, before)
+
     try:
-        storage.put_manifest(repository, digest, content)
-    except OSError as exc:
-        raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}) from exc
-    for attempt in range(ATTEMPTS):
-        try:
-            with transaction.atomic():
-                _record(push, own_blob)
-            break
-        except (IntegrityError, DatabaseError, Artifact.DoesNotExist, Repository.DoesNotExist):
-            # Lost a race (same digest, same tag, repository being deleted, deadlock): what it left is the new start.
-            if attempt == ATTEMPTS - 1:
-                raise
+        with quota.refusals_told(actor, project.project_id, repository):
+            settled(attempt)
+    except quota.QuotaExceeded:
+        # The push is over: what it uploaded must not keep others out for as long as a reservation lasts.
+        blob_service.forget_uploads(repository, [item.digest for item in manifest.blobs])
+        raise
     return Pushed(digest, manifest.subject.digest if manifest.subject else "")
 
 
@@ -112,11 +78,26 @@ def _unknown(missing: list[str]) -> HarborError:
     return HarborError("MANIFEST_BLOB_UNKNOWN", detail={"digests": missing[:20]})
 
 
-def _stored_blobs(repository: str, wanted: list[Descriptor]) -> dict[str, tuple[int, int]]:
+def _store(project: ProjectAccess, repository: str, digest: str, content: bytes, manifest: Manifest) -> Content:
+    """What the manifest names is checked against storage, then it is put there itself."""
+    blobs, links = _stored_blobs(repository, manifest.blobs)
+    children = _stored_children(repository, manifest.children, sparse=project.proxy)
+    attrs = recording.extra_attrs(manifest)
+    own_blob = blob_service.lease(repository, digest, manifest=True)
+    try:
+        storage.put_manifest(repository, digest, content)
+    except OSError as exc:
+        raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}) from exc
+    return Content(project.project_id, repository, digest, content, manifest, own_blob, blobs, children, attrs, links)
+
+
+def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, tuple[int, int]], dict[int, int]]:
+    """Content.blobs and Content.links of what the manifest names."""
     digests = [item.digest for item in wanted]
     if not digests:
-        return {}
-    rows = dict(sql.fetch_all(_LIVE_BLOBS.format(marks=sql.marks(digests)), digests))
+        return {}, {}
+    found = sql.fetch_all(_LIVE_BLOBS.format(marks=sql.marks(digests)), [repository, *digests])
+    rows = {digest: blob for digest, blob, _ in found}
     sizes = storage.linked_sizes(repository, [digest for digest in digests if digest in rows])
     missing = [digest for digest in digests if sizes.get(digest) is None]
     if missing:
@@ -126,11 +107,12 @@ def _stored_blobs(repository: str, wanted: list[Descriptor]) -> dict[str, tuple[
             raise HarborError(
                 "MANIFEST_INVALID", f"{item.digest} has {sizes[item.digest]} bytes, the manifest says {item.size}"
             )
-    return {digest: (rows[digest], size) for digest, size in sizes.items() if size is not None}
+    stored = {digest: (rows[digest], size) for digest, size in sizes.items() if size is not None}
+    return stored, {blob: link for _, blob, link in found}
 
 
-def _stored_children(repository: str, wanted: list[Descriptor]) -> dict[str, Artifact]:
-    """Children of an index that are here; all must be."""
+def _stored_children(repository: str, wanted: list[Descriptor], *, sparse: bool) -> dict[str, Artifact]:
+    """Children of an index that are here; all must be, unless they can come later (``sparse``: a proxy cache)."""
     if not wanted:
         return {}
     digests = {item.digest for item in wanted}
@@ -141,135 +123,60 @@ def _stored_children(repository: str, wanted: list[Descriptor]) -> dict[str, Art
         )
     }
     missing = sorted(digests - found.keys())
-    if missing:
+    if missing and not sparse:
         raise _unknown(missing)
     for item in wanted:
+        if item.digest not in found:
+            continue
         length = len(bytes(found[item.digest].manifest))
         if length != item.size:
             raise HarborError("MANIFEST_INVALID", f"{item.digest} has {length} bytes, the index says {item.size}")
     return found
 
 
-def _extra_attrs(manifest: Manifest) -> dict[str, Any]:
-    config = manifest.config
-    if config is None or config.size > CONFIG_READ_MAX or kinds.is_empty_config(manifest):
-        return {}
+def _hold(stored: Content) -> None:
     try:
-        return config_extract(storage.read_blob(config.digest))
-    except OSError as exc:
-        raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be read", headers={"Retry-After": "5"}) from exc
+        hold_project(stored.project_id)
+    except HarborError as error:
+        raise HarborError("NAME_UNKNOWN", error.message) from error
+    held = recording.hold_blobs(stored.repository, {stored.own_blob, *(row for row, _ in stored.blobs.values())})
+    missing = [digest for digest, (row, _) in stored.blobs.items() if row not in held]
+    if missing:
+        raise _unknown(missing)
+    if any(held[row] != link for row, link in stored.links.items()):
+        raise Lost("a link was collected after storage was looked at, and another upload is making it anew")
+    if stored.own_blob not in held:
+        raise Lost("the repository was deleted after the manifest was stored")
 
 
-def _hold(push: _Push) -> None:
-    """Keep project and blobs as they are until commit: a deletion waits for us, or we see that it came first.
-
-    Whoever deletes locks the row first and looks for references after that, in a statement of its own.
-    """
-    ids = sorted(row for row, _ in push.blobs.values())
-    share = " FOR SHARE" if connection.vendor == "postgresql" else ""
-    if not sql.fetch_one(_HOLD_PROJECT + share, [push.project.project_id]):
-        raise HarborError("NAME_UNKNOWN", "the project has just been deleted")
-    if not ids:
-        return
-    held = {row for (row,) in sql.fetch_all(_HOLD_BLOBS.format(marks=sql.marks(ids)) + share, ids)}
-    if len(held) != len(ids):
-        raise _unknown([digest for digest, (row, _) in push.blobs.items() if row not in held])
-
-
-def _record(push: _Push, own_blob: int) -> None:
-    _hold(push)
-    repository, new_repository = repositories.ensure(push.project.project_id, push.repository)
-    artifact, added, is_new = _artifact(push, repository, own_blob)
-    affected = {child.pk for child in push.children.values()}
-    if not (is_new and push.tag):  # a new one with a tag is listed to begin with
+def _record(actor: Actor, stored: Content, tag: str, before: int | None) -> None:
+    _hold(stored)
+    repository, new_repository = repositories.ensure(stored.project_id, stored.repository)
+    repositories.check_same(before, repository, new_repository)
+    artifact, added, is_new = recording.record_artifact(stored, repository)
+    affected = {child.pk for child in stored.children.values()}
+    if is_new:
+        affected |= recording.join_parents(repository, artifact)
+    if not (is_new and tag):  # a new one with a tag is listed to begin with
         affected.add(artifact.pk)
-    _accessory(push, repository, artifact)
-    if push.tag:
-        move = tags.put(push.actor, repository.pk, push.tag, artifact)
+    recording.record_accessory(stored, repository, artifact, [tag])
+    if tag:
+        move = tags.put(actor, repository.pk, tag, artifact)
         affected |= {move.old_artifact_id} if move.old_artifact_id else set()
     visibility.refresh(affected)
-    blob_service.forget_uploads(push.repository, list(push.blobs))
+    blob_service.forget_uploads(stored.repository, list(stored.blobs))
     if new_repository:
-        audit.record(push.actor, "create", "repository", repository.name, project_id=repository.project_id)
-    reference = f":{push.tag}" if push.tag else f"@{push.digest}"
-    audit.record(push.actor, "create", "artifact", f"{repository.name}{reference}", project_id=repository.project_id)
+        audit.record(actor, "create", "repository", repository.name, project_id=repository.project_id)
+    reference = f":{tag}" if tag else f"@{stored.digest}"
+    audit.record(actor, "create", "artifact", f"{repository.name}{reference}", project_id=repository.project_id)
     audit.emit(
-        push.actor,
+        actor,
         "PUSH_ARTIFACT",
         project_id=repository.project_id,
         repository=repository.name,
-        digest=push.digest,
-        tag=push.tag,
+        digest=stored.digest,
+        tag=tag,
         artifact_type=artifact.type,
     )
     visibility.changed(repository.pk)
-    quota.charge(repository.project_id, added)
-
-
-def _artifact(push: _Push, repository: Repository, own_blob: int) -> tuple[Artifact, int, bool]:
-    """The artifact row with all it names. Returns it, the bytes that are new to the project, and whether it is new."""
-    if sql.fetch_one(_ARTIFACT, [repository.pk, push.digest]):
-        artifact = Artifact.objects.defer("manifest").get(repository=repository, digest=push.digest)
-        Artifact.objects.filter(pk=artifact.pk).update(push_time=timezone.now())
-        return artifact, 0, False
-    manifest = push.manifest
-    artifact = Artifact.objects.create(
-        project_id=repository.project_id,
-        repository=repository,
-        digest=push.digest,
-        type=kinds.artifact_kind(manifest),
-        media_type=kinds.media_type_of(manifest),
-        manifest_media_type=manifest.media_type,
-        artifact_type=manifest.artifact_type,
-        size=_size(push),
-        manifest=push.content,
-        subject_digest=manifest.subject.digest if manifest.subject else "",
-        annotations=manifest.annotations,
-        extra_attrs=push.extra_attrs,
-    )
-    references = (
-        ArtifactReference(
-            parent=artifact,
-            child=push.children[child.digest],
-            child_digest=child.digest,
-            position=position,
-            platform=child.platform,
-            annotations=child.annotations,
-            urls=child.urls,
-        )
-        for position, child in enumerate(manifest.children)
-    )
-    ArtifactReference.objects.bulk_create(references, batch_size=ROWS)
-    every = {own_blob: len(push.content)} | dict(push.blobs.values())
-    ArtifactBlob.objects.bulk_create(
-        (ArtifactBlob(artifact=artifact, blob_id=row) for row in sorted(every)), batch_size=ROWS
-    )
-    blob_service.set_sizes(every)
-    return artifact, quota.refer(repository.project_id, every.items()), True
-
-
-def _size(push: _Push) -> int:
-    """Manifest, config and layers in bytes (a layer named twice counts once); an index adds its children."""
-    return (
-        len(push.content)
-        + sum(size for _, size in push.blobs.values())
-        + sum(child.size for child in push.children.values())
-    )
-
-
-def _accessory(push: _Push, repository: Repository, artifact: Artifact) -> None:
-    """Register this artifact as somebody's accessory, and link accessories that waited for it."""
-    found = kinds.accessory_of(push.manifest, push.tag)
-    if found is not None:
-        kind, subject_digest = found
-        subject = Artifact.objects.filter(repository=repository, digest=subject_digest).only("pk").first()
-        Accessory.objects.update_or_create(
-            artifact=artifact,
-            defaults={
-                "subject": subject,
-                "repository": repository,
-                "subject_digest": subject_digest,
-                "type": kind,
-            },
-        )
-    sql.execute(_WAITING_ACCESSORIES, [artifact.pk, repository.pk, push.digest])
+    quota.charge(repository.project_id, added, actor=actor, repository=repository.name)

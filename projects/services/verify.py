@@ -5,12 +5,12 @@ is what a crash or an abandoned push may leave behind: nothing names it, garbage
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, OuterRef
+from django.utils import timezone
 
 from harbor_core.lib import storage
 from projects.models import (
@@ -21,14 +21,10 @@ from projects.models import (
     Project,
     ProjectBlob,
     RepositoryBlob,
-    Upload,
+    TrashedBlob,
 )
-from projects.services import quota
-
-_DATA = re.compile(rf"{storage.ROOT}/blobs/(sha\d+)/[a-f0-9]{{2}}/([a-f0-9]+)/data")
-_LAYER = re.compile(rf"{storage.ROOT}/repositories/(.+)/_layers/(sha\d+)/([a-f0-9]+)/link")
-_REVISION = re.compile(rf"{storage.ROOT}/repositories/(.+)/_manifests/revisions/(sha\d+)/([a-f0-9]+)/link")
-_UPLOAD = re.compile(rf"{storage.ROOT}/repositories/(.+)/_uploads/([a-f0-9-]{{36}})/startedat")
+from projects.services import quota, storage_audit
+from projects.services.storage_audit import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,70 +68,57 @@ def _artifacts() -> Iterator[Finding]:
 
 
 def _blobs(deep: bool) -> Iterator[Finding]:
-    """What artifacts name is live, in storage and as long as recorded."""
+    """What artifacts name, and what the trash holds, is live, in storage and as long as recorded."""
     store = storage.backend()
-    named = Blob.objects.filter(artifacts__isnull=False).distinct().order_by("pk")
+    by_artifact = Exists(ArtifactBlob.objects.filter(blob=OuterRef("pk")))
+    by_trash = Exists(TrashedBlob.objects.filter(blob=OuterRef("pk")))
+    named = Blob.objects.annotate(by_artifact=by_artifact).filter(by_artifact | by_trash).order_by("pk")
     for blob in named.iterator(chunk_size=500):
+        by = "it is named by an artifact" if blob.by_artifact else "it is held by the trash"
         if blob.state != Blob.State.LIVE:
-            yield Finding(True, blob.digest, "it is named by an artifact but marked for deletion")
+            yield Finding(True, blob.digest, f"{by} but marked for deletion")
         size = store.size(storage.blob_path(blob.digest))
         if size is None:
-            yield Finding(True, blob.digest, "it is named by an artifact but missing in storage")
+            yield Finding(True, blob.digest, f"{by} but missing in storage")
         elif size != blob.size:
             yield Finding(True, blob.digest, f"it has {size} bytes in storage, {blob.size} in the database")
-        elif deep and not _intact(blob.digest):
+        elif deep and not storage.has_digest(blob.digest):
             yield Finding(True, blob.digest, "its content does not have this digest")
-
-
-def _intact(digest: str) -> bool:
-    algorithm, _, value = digest.partition(":")
-    hasher = hashlib.new(algorithm)
-    with storage.backend().storage.open(storage.blob_path(digest), "rb") as file:
-        while chunk := file.read(1024 * 1024):
-            hasher.update(chunk)
-    return hasher.hexdigest() == value
 
 
 def _accounting() -> Iterator[Finding]:
     """Invariant 3: incremental usage equals a recount, and references are counted right."""
     for project in Project.objects.filter(deleted=False).order_by("pk"):
-        distinct = Blob.objects.filter(pk__in=ArtifactBlob.objects.filter(artifact__project=project).values("blob_id"))
-        recount = distinct.aggregate(total=Coalesce(Sum("size"), 0))["total"]
-        used = quota.used(project.pk)
-        if used != recount:
-            yield Finding(True, project.name, f"usage is {used} bytes, a recount gives {recount}")
+        accounts = quota.check_accounts(project.pk)
+        if accounts.used != accounts.counted:
+            message = f"usage is {accounts.used} bytes, a recount gives {accounts.counted}"
+            yield Finding(True, project.name, message)
+        if not accounts.miscounted:
+            continue
         counted = dict(
             ArtifactBlob.objects.filter(artifact__project=project)
             .values_list("blob_id")
             .annotate(number=Count("artifact_id"))
         )
         recorded = dict(ProjectBlob.objects.filter(project=project).values_list("blob_id", "refs"))
-        if counted != recorded:
-            wrong = sorted(set(counted.items()) ^ set(recorded.items()))[:5]
-            yield Finding(True, project.name, f"references are miscounted, among them blobs {wrong}")
+        wrong = sorted(set(counted.items()) ^ set(recorded.items()))[:5]
+        yield Finding(True, project.name, f"references are miscounted, among them blobs {wrong}")
+
+
+_LEFT = {
+    Kind.BLOB: "{0.size} bytes the database does not know",
+    Kind.FILE: "{0.size} bytes that are no blob",
+    Kind.LINK: "a link the database does not know",
+    Kind.MANIFEST: "a manifest revision the database does not know",
+    Kind.UPLOAD: "an upload session that was abandoned",
+}
 
 
 def _storage() -> Iterator[Finding]:
     """What is in storage and nothing names."""
-    store = storage.backend()
-    for path, size in store.walk(f"{storage.ROOT}/blobs"):
-        match = _DATA.fullmatch(path)
-        if match is None:
-            yield Finding(False, path, f"{size} bytes that are no blob")
-        elif not Blob.objects.filter(digest=f"{match[1]}:{match[2]}").exists():
-            yield Finding(False, f"{match[1]}:{match[2]}", f"{size} bytes the database does not know")
-    for path, _ in store.walk(f"{storage.ROOT}/repositories"):
-        yield from _repository_file(path)
-
-
-def _repository_file(path: str) -> Iterator[Finding]:
-    if match := _LAYER.fullmatch(path):
-        links = RepositoryBlob.objects.filter(repository_name=match[1], blob__digest=f"{match[2]}:{match[3]}")
-        if not links.exists():
-            yield Finding(False, path, "a link the database does not know")
-    elif match := _REVISION.fullmatch(path):
-        artifacts = Artifact.objects.filter(repository__name=match[1], digest=f"{match[2]}:{match[3]}")
-        if not artifacts.exists():
-            yield Finding(False, path, "a manifest revision that is no artifact")
-    elif (match := _UPLOAD.fullmatch(path)) and not Upload.objects.filter(pk=match[2]).exists():
-        yield Finding(False, path, "an upload session that was abandoned")
+    now = timezone.now()
+    for batch in chain(storage_audit.compare_blobs(now), storage_audit.compare_trees(now)):
+        for found in batch:
+            if message := _LEFT.get(Kind(found.kind)):
+                subject = found.digest if found.kind == Kind.BLOB else found.path
+                yield Finding(False, subject, message.format(found))

@@ -1,5 +1,5 @@
-"""What listings derive: ``Artifact.listed`` (tagged, or neither child of an index nor an accessory) and the revision
-under which a repository's counts are cached."""
+"""What listings derive: ``Artifact.listed`` (tagged or no child of an index, and no accessory) and the revision under
+which a repository's counts are cached."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ def refresh(artifact_ids: Iterable[int]) -> None:
     accessory = Exists(Accessory.objects.filter(artifact=OuterRef("pk")))
     Artifact.objects.filter(pk__in=ids).update(
         listed=Case(
-            When(Q(tagged) | ~(Q(child) | Q(accessory)), then=Value(True)),
+            When((Q(tagged) | ~Q(child)) & ~Q(accessory), then=Value(True)),
             default=Value(False),
             output_field=BooleanField(),
         )
