@@ -1,0 +1,29 @@
+"""The kinds of remote registries. One file per kind; a kind is imported when it is first used."""
+
+from functools import cache
+from importlib import import_module
+
+from harbor_core.lib.errors import HarborError
+from replication.adapters.base import Adapter, Endpoint
+
+ADAPTERS = {
+    "harbor": "replication.adapters.harbor.Harbor",
+    "docker-hub": "replication.adapters.docker_hub.DockerHub",
+    "docker-registry": "replication.adapters.docker_registry.DockerRegistry",
+}
+
+
+@cache
+def adapter_class(kind: str) -> type[Adapter]:
+    """Raises BAD_REQUEST for a kind that is not known."""
+    path = ADAPTERS.get(kind)
+    if path is None:
+        raise HarborError("BAD_REQUEST", f"registries of type {kind[:100]!r} are not known")
+    module, _, name = path.rpartition(".")
+    found: type[Adapter] = getattr(import_module(module), name)
+    return found
+
+
+def adapter(kind: str, endpoint: Endpoint) -> Adapter:
+    """Speaks with one remote registry. Raises BAD_REQUEST as :func:`adapter_class`."""
+    return adapter_class(kind)(endpoint)

@@ -1,0 +1,102 @@
+"""Harbor, and every registry with its API: this one too."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from replication.adapters.base import NAME_AND_TAG, Filter, Info, UnhealthyError
+from replication.adapters.docker_registry import DockerRegistry
+
+logger = logging.getLogger(__name__)
+LABELS_MAX = 100
+PAGE, PAGES_MAX = 100, 10_000
+
+
+def info_with(labels: list[str]) -> Info:
+    """What replication can do with a Harbor that has these global labels."""
+    filters = (Filter("label", "list", tuple(labels)), Filter("resource", "radio", ("image", "artifact")))
+    return Info(Harbor.kind, NAME_AND_TAG + filters, copy_by_chunk=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteArtifact:
+    """An artifact as the other side describes it; ``kind`` is IMAGE, CHART ..."""
+
+    kind: str
+    tags: tuple[str, ...]
+    labels: frozenset[str]
+
+
+class Harbor(DockerRegistry):
+    kind = "harbor"
+
+    def check(self) -> None:
+        """``ping``; with credentials also ``systeminfo``, which tells its version to accounts only."""
+        answer = self.get(f"{self.endpoint.url}/api/v2.0/ping")
+        if answer.status != 200 or answer.body.strip().strip(b'"') != b"Pong":
+            raise UnhealthyError(f"{self.endpoint.url} does not answer as Harbor does ({answer.status})")
+        if self.endpoint.has_credentials:
+            answered = self._json("systeminfo")
+            if not isinstance(answered, dict) or not answered.get("harbor_version"):
+                raise UnhealthyError("the registry does not accept the credentials")
+
+    def info(self) -> Info:
+        try:
+            rows = self._json(f"labels?scope=g&page_size={LABELS_MAX}")
+        except UnhealthyError as exc:
+            logger.warning("labels of %s cannot be read: %s", self.endpoint.url, exc)
+            rows = []
+        names = [row.get("name") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return info_with([name for name in names if isinstance(name, str)])
+
+    def repositories(self) -> Iterator[str]:
+        """Names of all the account may see. Raises UnhealthyError."""
+        yield from (str(row.get("name")) for row in self._rows("repositories?"))
+
+    def artifacts(self, repository: str) -> Iterator[RemoteArtifact]:
+        """Those that are listed. Raises UnhealthyError."""
+        project, _, rest = repository.partition("/")
+        name = quote(quote(rest, safe=""), safe="")
+        for row in self._rows(f"projects/{project}/repositories/{name}/artifacts?with_label=true&"):
+            labels, tags = _named(row.get("labels")), _named(row.get("tags"))
+            yield RemoteArtifact(str(row.get("type", "")), tuple(tags), frozenset(labels))
+
+    def _rows(self, path: str) -> Iterator[dict[str, Any]]:
+        for page in range(1, PAGES_MAX):
+            rows = self._json(f"{path}page={page}&page_size={PAGE}")
+            if not isinstance(rows, list):
+                raise UnhealthyError(f"{self.endpoint.url} does not answer with a list")
+            yield from (row for row in rows if isinstance(row, dict))
+            if len(rows) < PAGE:
+                return
+
+    def prepare(self, project: str) -> None:
+        """Make the project if there is none. Raises UnhealthyError."""
+        headers = {"Authorization": self.endpoint.basic, "Content-Type": "application/json"}
+        found = self.ask("HEAD", f"{self.endpoint.url}/api/v2.0/projects?project_name={project}", headers=headers)
+        if found.status == 200:
+            return
+        body = json.dumps({"project_name": project, "metadata": {"public": "false"}}).encode()
+        made = self.ask("POST", f"{self.endpoint.url}/api/v2.0/projects", headers=headers, content=body)
+        if made.status not in (201, 409):
+            raise UnhealthyError(f"{self.endpoint.url} answers {made.status} to a new project {project}")
+
+    def _json(self, path: str) -> Any:
+        """What the API answers. Raises UnhealthyError."""
+        headers = {"Authorization": self.endpoint.basic} if self.endpoint.has_credentials else {}
+        answer = self.get(f"{self.endpoint.url}/api/v2.0/{path}", headers=headers)
+        if answer.status != 200:
+            raise UnhealthyError(f"{self.endpoint.url} answers {answer.status} to {path.partition('?')[0]}")
+        try:
+            return json.loads(answer.body)
+        except (ValueError, RecursionError) as exc:
+            raise UnhealthyError(f"{self.endpoint.url} does not answer with JSON") from exc
+
+
+def _named(rows: Any) -> list[str]:
+    """The names of labels or tags in an answer, which may leave them out."""
+    found = [row.get("name") for row in rows or [] if isinstance(row, dict)]
+    return [name for name in found if isinstance(name, str)]

@@ -1,0 +1,189 @@
+"""``/registries``: remote registries; ``/replication/adapters``: the kinds there are."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from harbor_core.api.base import ID, ApiView
+from harbor_core.lib.schema import CREATED, DONE, FLAG, INT, TEXT, TIME, array, choice, mapping, obj
+from harbor_core.lib.timefmt import rfc3339
+from harbor_core.lib.wire import LISTING, Flag, Nested, Text, Whole, compact
+from replication.adapters.base import Adapter, Info
+from replication.models import Registry
+from replication.secrets import MASK
+from replication.selectors import registries as selectors
+from replication.services import registries as services
+
+CREDENTIAL = {"type": Text(default=""), "access_key": Text(default=""), "access_secret": Text(default="")}
+NEW = {
+    "name": Text(default=""),
+    "url": Text(default=""),
+    "type": Text(default=""),
+    "description": Text(default=""),
+    "insecure": Flag(default=False),
+    "ca_certificate": Text(default=""),
+    "credential": Nested(CREDENTIAL),
+}
+CONNECTION = {
+    "url": Text(),
+    "credential_type": Text(),
+    "access_key": Text(),
+    "access_secret": Text(),
+    "insecure": Flag(),
+    "ca_certificate": Text(),
+}
+CHANGES = CONNECTION | {"name": Text(), "description": Text()}
+
+REGISTRY = obj(
+    "Registry",
+    {
+        "id": INT,
+        "name": TEXT,
+        "url": TEXT,
+        "type": TEXT,
+        "description?": TEXT,
+        "insecure?": FLAG,
+        "ca_certificate?": TEXT,
+        "credential?": obj("RegistryCredential", {"type?": TEXT, "access_key?": TEXT, "access_secret?": TEXT}),
+        "status": choice("healthy", "unhealthy"),
+        "creation_time": TIME,
+        "update_time": TIME,
+    },
+)
+REGISTRY_INFO = obj(
+    "RegistryInfo",
+    {
+        "type": TEXT,
+        "description?": TEXT,
+        "supported_resource_filters": array(
+            obj("FilterStyle", {"type": TEXT, "style": TEXT, "values?": array(TEXT)}),
+        ),
+        "supported_triggers": array(TEXT),
+        "supported_copy_by_chunk?": FLAG,
+    },
+)
+ENDPOINT = obj("RegistryEndpoint", {"key": TEXT, "value": TEXT})
+PATTERN = obj("RegistryProviderEndpointPattern", {"endpoint_type": TEXT, "endpoints": array(ENDPOINT)})
+PROVIDER_INFO = obj("RegistryProviderInfo", {"endpoint_pattern?": PATTERN, "credential_pattern?": mapping(TEXT)})
+
+
+def registry_json(registry: Registry, *, credential: bool = True) -> dict[str, Any]:
+    """Registry; its secret is masked."""
+    shown = {
+        "type": registry.credential_type,
+        "access_key": registry.access_key,
+        "access_secret": MASK if registry.access_secret else "",
+    }
+    has_any = registry.access_key or registry.access_secret
+    fields = {
+        "id": registry.pk,
+        "name": registry.name,
+        "url": registry.url,
+        "type": registry.type,
+        "description": registry.description,
+        "insecure": registry.insecure,
+        "ca_certificate": registry.ca_certificate,
+        "credential": compact(shown) if credential and has_any else None,
+        "status": registry.status,
+        "creation_time": rfc3339(registry.creation_time),
+        "update_time": rfc3339(registry.update_time),
+    }
+    return compact(fields, "id")
+
+
+def info_json(info: Info) -> dict[str, Any]:
+    """RegistryInfo."""
+    filters = [compact({"type": item.type, "style": item.style, "values": list(item.values)}) for item in info.filters]
+    fields = {
+        "type": info.type,
+        "description": info.description,
+        "supported_resource_filters": filters,
+        "supported_triggers": list(info.triggers),
+        "supported_copy_by_chunk": info.copy_by_chunk,
+    }
+    return compact(fields)
+
+
+def provider_json(kind: type[Adapter]) -> dict[str, Any]:
+    """RegistryProviderInfo: what a form asks for. Empty where any address and any credentials will do."""
+    if not kind.endpoints:
+        return {}
+    endpoints = [{"key": key, "value": value} for key, value in kind.endpoints.items()]
+    style = "EndpointPatternTypeFix" if len(endpoints) == 1 else "EndpointPatternTypeList"
+    return {"endpoint_pattern": {"endpoint_type": style, "endpoints": endpoints}}
+
+
+class RegistryList(ApiView):
+    permissions = {"GET": "registry:list", "POST": "registry:create"}
+    parameters = {"GET": LISTING | {"name": Text(default="")}}
+    bodies = {"POST": NEW}
+    answers = {"GET": [REGISTRY], "POST": CREATED}
+    errors = {"POST": (409,)}
+
+    def get(self, request: Request) -> Response:
+        return self.page(selectors.registry_list(self.listing, name=self.params["name"]), registry_json)
+
+    def post(self, request: Request) -> Response:
+        values = dict(self.body)
+        kind, credential = values.pop("type"), values.pop("credential") or dict.fromkeys(CREDENTIAL, "")
+        values["credential_type"] = credential.pop("type")
+        return self.created("registries", services.create(self.actor, kind=kind, values=values | credential).pk)
+
+
+class RegistryItem(ApiView):
+    permissions = {"GET": "registry:read", "PUT": "registry:update", "DELETE": "registry:delete"}
+    paths = {"id": ID}
+    bodies = {"PUT": CHANGES}
+    answers = {"GET": REGISTRY, "PUT": DONE, "DELETE": DONE}
+    errors = {"PUT": (409,), "DELETE": (412,)}
+
+    def get(self, request: Request, id: int) -> Response:
+        return Response(registry_json(selectors.registry_get(id)))
+
+    def put(self, request: Request, id: int) -> Response:
+        services.update(self.actor, id, self.body)
+        return self.done()
+
+    def delete(self, request: Request, id: int) -> Response:
+        services.delete(self.actor, id)
+        return self.done()
+
+
+class RegistryPing(ApiView):
+    """Changes nothing: the answer is whether the registry could be used like this."""
+
+    permissions = {"POST": "registry:read"}
+    bodies = {"POST": CONNECTION | {"id": Whole(), "type": Text()}}
+    answers = {"POST": DONE}
+    errors = {"POST": (404,)}
+
+    def post(self, request: Request) -> Response:
+        changes = {name: self.body[name] for name in CONNECTION}
+        services.ping(self.body["id"], self.body["type"], changes)
+        return self.done()
+
+
+class RegistryInfo(ApiView):
+    permissions = {"GET": "registry:read"}
+    paths = {"id": ID}
+    answers = {"GET": REGISTRY_INFO}
+
+    def get(self, request: Request, id: int) -> Response:
+        return Response(info_json(selectors.registry_info(id)))
+
+
+class AdapterList(ApiView):
+    permissions = {"GET": "replication-adapter:list"}
+    answers = {"GET": [TEXT]}
+
+    def get(self, request: Request) -> Response:
+        return Response(list(selectors.kinds()))
+
+
+class AdapterInfos(ApiView):
+    permissions = {"GET": "replication-adapter:list"}
+    answers = {"GET": mapping(PROVIDER_INFO)}
+
+    def get(self, request: Request) -> Response:
+        return Response({name: provider_json(kind) for name, kind in selectors.kinds().items()})

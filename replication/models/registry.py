@@ -1,0 +1,26 @@
+from django.db import models
+from django.utils import timezone
+
+
+class Registry(models.Model):
+    """A remote registry: target or source of replication, upstream of a proxy project.
+
+    ``access_secret`` is stored encrypted. ``type`` names an adapter; ``options`` holds what only some adapters know.
+    """
+
+    name = models.CharField(max_length=64, unique=True)
+    description = models.TextField(blank=True)
+    type = models.CharField(max_length=64)
+    url = models.CharField(max_length=512)
+    insecure = models.BooleanField(default=False)
+    ca_certificate = models.TextField(blank=True)
+    credential_type = models.CharField(max_length=16, blank=True)
+    access_key = models.TextField(blank=True)
+    access_secret = models.TextField(blank=True)
+    options = models.JSONField(default=dict)
+    status = models.CharField(max_length=16, default="healthy")
+    creation_time = models.DateTimeField(default=timezone.now)
+    update_time = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
