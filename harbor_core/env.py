@@ -5,7 +5,9 @@ cannot be used raises :class:`ConfigError` with one sentence that names the vari
 the start instead of surfacing later.
 """
 
+import ipaddress
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,38 @@ def env_int(name: str, default: int, *, low: int | None = None, high: int | None
 
 def env_list(name: str) -> list[str]:
     return [item.strip() for item in env_str(name).split(",") if item.strip()]
+
+
+def env_address(name: str, port: int = 9090) -> str:
+    """``address:port`` to listen on, empty for off. ``on`` and a bare port mean this machine only."""
+    value = env_str(name).strip().lower()
+    if value in ("", "off", "false", "no", "0"):
+        return ""
+    given = str(port) if value in ("on", "true", "yes", "1") else value
+    host, colon, number = given.rpartition(":")
+    host = host if colon else "127.0.0.1"
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        usable = number.isascii() and number.isdigit() and 0 < int(number) < 65536
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{name} must be on, off, a port or address:port, not {value!r}.")
+    return f"{host}:{number}"
+
+
+_HOST_PATTERN = re.compile(r"(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*")
+
+
+def env_targets(name: str) -> list[str]:
+    """Networks (``10.0.0.0/8``), addresses, host names, and ``*.`` with a domain."""
+    for entry in (entries := env_list(name)):
+        try:
+            ipaddress.ip_network(entry)
+        except ValueError:
+            if not _HOST_PATTERN.fullmatch(entry) or entry.replace(".", "").isdigit():
+                raise ConfigError(f"{name}: {entry!r} is neither a network like 10.0.0.0/8 nor a host name.") from None
+    return entries
 
 
 def env_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
@@ -113,6 +147,7 @@ def database_config(url: str) -> dict[str, Any]:
         }
     if parts.scheme in ("postgres", "postgresql"):
         options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+        pooled = options.pop("prepare_threshold", "") == "none"
         name = unquote(parts.path.lstrip("/"))
         if not name:
             raise ConfigError("HARBOR_DATABASE_URL: the database name is missing after the host.")
@@ -120,7 +155,7 @@ def database_config(url: str) -> dict[str, Any]:
             "ENGINE": "harbor_core.postgresql",
             "NAME": name,
             "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
+            "PASSWORD": unquote(parts.password or "") or env_str("HARBOR_DATABASE_PASSWORD"),
             "HOST": unquote(options.pop("host", "") or parts.hostname or ""),
             "PORT": str(parts.port or options.pop("port", "")),
             # Statements that come again are prepared: planning costs more than most of them.
@@ -128,10 +163,11 @@ def database_config(url: str) -> dict[str, Any]:
                 "application_name": "harbor",
                 "connect_timeout": 5,
                 "server_side_binding": True,
-                "prepare_threshold": 1,
+                "prepare_threshold": None if pooled else 1,
             }
             | {k: unquote(v) for k, v in options.items()},
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
+            "DISABLE_SERVER_SIDE_CURSORS": pooled,
         }
     raise ConfigError(f"HARBOR_DATABASE_URL must start with sqlite:// or postgres://, not {parts.scheme!r}.")

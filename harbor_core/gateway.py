@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harbor_core.env import ConfigError, env_bool, env_choice, env_int, env_list, env_str, public_url
+from harbor_core.env import ConfigError, env_address, env_bool, env_choice, env_int, env_list, env_str, public_url
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "docker" / "nginx" / "nginx.conf.template"
 DEFAULT_LISTEN = ("0.0.0.0", "[::]")  # a registry is there to be reached
@@ -45,6 +45,8 @@ class Gateway:
     log_prefix: str = ""
     access_log: str = "/dev/stdout"
     cache_dir: Path | None = None
+    portal: str = ""  # where pages come from; core when empty
+    metrics: str = ""  # address:port that answers /metrics
 
 
 def render(gateway: Gateway, template: str | None = None) -> str:
@@ -68,7 +70,9 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "STORAGE_ROOT": str(gateway.storage_root or ""),
         "SERVES_BLOBS": "yes" if gateway.storage_root else "",
         "CORE": gateway.core,
+        "PORTAL": gateway.portal or gateway.core,
         "REGISTRY": gateway.registry,
+        "METRICS": gateway.metrics,
         "EXTERNAL_URL": gateway.external_url,
         "TLS": "yes" if gateway.tls else "",
         "TLS_CERTIFICATE": str(certificate),
@@ -160,6 +164,7 @@ def from_environment() -> Gateway:
     port = env_int("HARBOR_PORT", 8080, low=1, high=65535)
     return Gateway(
         core=env_str("HARBOR_CORE_URL", "http://core:8000").removeprefix("http://").rstrip("/"),
+        portal=env_str("HARBOR_PORTAL_URL").removeprefix("http://").rstrip("/"),
         registry=registry,
         run_dir=Path(env_str("HARBOR_RUN_DIR", "/run/harbor")),
         static_root=Path(env_str("HARBOR_STATIC_ROOT", "/srv/static")),
@@ -170,6 +175,7 @@ def from_environment() -> Gateway:
         tls=(Path(certificate), Path(key)) if tls != "off" else None,
         trusted_proxies=tuple(env_list("HARBOR_TRUSTED_PROXIES")),
         worker_user=env_str("HARBOR_GATEWAY_USER"),
+        metrics=env_address("HARBOR_METRICS"),
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_ERROR_LEVELS)),
     )
 

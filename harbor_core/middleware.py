@@ -2,7 +2,6 @@
 
 import re
 import time
-import uuid
 from collections.abc import Callable
 from urllib.parse import unquote
 
@@ -13,25 +12,26 @@ from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from harbor_core.lib import logs
 from harbor_core.lib.errors import error_body
-from harbor_core.services.config import config_get
+from harbor_core.services.config import session_seconds
 
+JSON = "application/json; charset=utf-8"
 Handler = Callable[[HttpRequest], HttpResponse]
-_SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 CSRF_RESPONSE_HEADER = "X-Harbor-CSRF-Token"
 _CSRF_EXEMPT_WITHOUT_SESSION = ("/api/", "/service/")
 
 
 def request_id(get_response: Handler) -> Handler:
-    """Echo a client's X-Request-Id, or make one; log lines carry it."""
+    """Echo a client's X-Request-Id, or make one; log lines carry it. Audit rows carry the client's address."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
-        identifier = given if _SANE_ID.fullmatch(given) else str(uuid.uuid4())
+        identifier = logs.identifier(request.headers.get("X-Request-Id", ""))
         token = logs.request_id.set(identifier)
+        address = logs.client_address.set(request.META.get("HTTP_X_REAL_IP", ""))
         try:
             response = get_response(request)
         finally:
             logs.request_id.reset(token)
+            logs.client_address.reset(address)
         response["X-Request-Id"] = identifier
         return response
 
@@ -57,6 +57,24 @@ def security_headers(get_response: Handler) -> Handler:
         if settings.EXTERNAL_URL.startswith("https://"):
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         return response
+
+    return middleware
+
+
+_UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
+_BOUNDED = ("/api/", "/c/")
+
+
+def body_limit(get_response: Handler) -> Handler:
+    """A body of more than DATA_UPLOAD_MAX_MEMORY_SIZE bytes is refused before anything reads it (contract 2.2)."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method in _UNSAFE and request.path.startswith(_BOUNDED):
+            length = request.META.get("CONTENT_LENGTH") or "0"
+            if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                code, message = "REQUEST_ENTITY_TOO_LARGE", "the body is larger than 4 MiB"
+                return HttpResponse(error_body(code, message), status=413, content_type=JSON)
+        return get_response(request)
 
     return middleware
 
@@ -98,8 +116,9 @@ def session_renewal(get_response: Handler) -> Handler:
             return response
         if request.headers.get("X-Harbor-No-Session-Renewal", "").lower() not in ("", "false"):
             return response
-        life = int(config_get("session_timeout")) * 60
-        if time.time() - session.get(RENEWAL_MARK, 0) > life / RENEWAL_SHARE:
+        life = session_seconds()
+        changed = session.get_expiry_age() != life  # the setting, since the session was written
+        if changed or time.time() - session.get(RENEWAL_MARK, 0) > life / RENEWAL_SHARE:
             session[RENEWAL_MARK] = int(time.time())
             session.set_expiry(life)
         return response
@@ -132,10 +151,17 @@ class CsrfMiddleware(CsrfViewMiddleware):
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    message = "CSRF token not found in request" if "missing" in reason.lower() else "CSRF token invalid"
+    message = _csrf_message(request, reason)
     if request.path.startswith(("/api/", "/c/", "/service/")):
-        media_type = "application/json; charset=utf-8"
-        return HttpResponse(error_body("FORBIDDEN", message), status=403, content_type=media_type)
+        return HttpResponse(error_body("FORBIDDEN", message), status=403, content_type=JSON)
     from portal.views.errors import csrf_page
 
     return csrf_page(request, message)
+
+
+def _csrf_message(request: HttpRequest, reason: str) -> str:
+    """The contract's words, and what to change where the browser's address is the trouble."""
+    if reason.startswith("Origin"):
+        return "the page that sent this request is not at an address of this registry (HARBOR_PUBLIC_URLS)"
+    given = CSRF_RESPONSE_HEADER in request.headers or "POST" in reason
+    return "CSRF token invalid" if given else "CSRF token not found in request"

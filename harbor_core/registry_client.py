@@ -7,6 +7,8 @@ import http.client
 import json
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode, urlsplit
@@ -72,13 +74,9 @@ def call(method: str, path: str, token: str, *, length: int | None = 0) -> Answe
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             answer = _once(method, path, headers)  # the kept connection had gone stale
     except (OSError, http.client.HTTPException) as exc:
-        raise HarborError(
-            "SERVICE_UNAVAILABLE", "the storage registry cannot be reached", headers={"Retry-After": "5"}
-        ) from exc
+        raise _unavailable("the storage registry cannot be reached") from exc
     if answer.status in (401, 403) or answer.status >= 500:
-        raise HarborError(
-            "SERVICE_UNAVAILABLE", f"the storage registry answered {answer.status}", headers={"Retry-After": "5"}
-        )
+        raise _unavailable(f"the storage registry answered {answer.status}")
     return answer
 
 
@@ -121,3 +119,55 @@ def ping() -> bool:
         return _once("GET", "/", {}).status < 500
     except (OSError, http.client.HTTPException):
         return False
+
+
+class ChunkWriter:
+    """The bytes of an upload session that is still empty, sent piece by piece. Raises SERVICE_UNAVAILABLE."""
+
+    def __init__(self, repository: str, upload: str) -> None:
+        self._connection = _connect()
+        path = f"/v2/{repository}/blobs/uploads/{upload}?_state={upload_state(repository, upload, 0)}"
+        token = registry_token((repository, ("pull", "push")))
+        with _as_unavailable():
+            self._connection.putrequest("PATCH", path)
+            self._connection.putheader("Authorization", f"Bearer {token}")
+            self._connection.putheader("Content-Type", "application/octet-stream")
+            self._connection.putheader("Transfer-Encoding", "chunked")
+            self._connection.endheaders()
+
+    def write(self, piece: bytes) -> None:
+        with _as_unavailable():
+            self._connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+
+    def finish(self) -> None:
+        """Wait until the registry has all of it."""
+        with _as_unavailable():
+            self._connection.send(b"0\r\n\r\n")
+            response = self._connection.getresponse()
+            response.read()
+        if response.status != 202:
+            raise _unavailable(f"the storage registry answered {response.status}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def commit_upload(repository: str, upload: str, size: int, digest: str) -> None:
+    """End a session that holds ``size`` bytes. Raises SERVICE_UNAVAILABLE."""
+    query = urlencode({"_state": upload_state(repository, upload, size), "digest": digest})
+    token = registry_token((repository, ("pull", "push")))
+    answer = call("PUT", f"/v2/{repository}/blobs/uploads/{upload}?{query}", token)
+    if answer.status != 201:
+        raise _unavailable(f"the storage registry answered {answer.status}")
+
+
+def _unavailable(message: str) -> HarborError:
+    return HarborError("SERVICE_UNAVAILABLE", message, headers={"Retry-After": "5"})
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as exc:
+        raise _unavailable("the storage registry cannot be reached") from exc

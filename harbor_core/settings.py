@@ -3,18 +3,23 @@
 import os
 from pathlib import Path
 
+import drf_spectacular_sidecar
 from django.core.exceptions import ImproperlyConfigured
 
 from harbor_core.env import (
     ConfigError,
     database_config,
+    env_address,
     env_bool,
     env_choice,
     env_int,
     env_list,
     env_str,
+    env_targets,
     public_url,
 )
+from harbor_core.lib import redis
+from harbor_core.lib.config_keys import SettingError, from_environment, overwrite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "v2.15.0"  # the contract level clients ask for; the product's own version follows it in systeminfo
@@ -28,19 +33,28 @@ try:
     # Full URLs under which clients may reach us; scheme and port come from the matching entry, never from a header.
     PUBLIC_URLS = [EXTERNAL_URL, *(public_url(url) for url in env_list("HARBOR_PUBLIC_URLS"))]
     TRUSTED_PROXIES = env_list("HARBOR_TRUSTED_PROXIES")
+    # Targets outside the public internet that users may make this server call (harbor_core.lib.ssrf).
+    OUTBOUND_ALLOWED = env_targets("HARBOR_OUTBOUND_ALLOWED")
     CA_FILE = env_str("HARBOR_CA_FILE")
     LOG_LEVEL = env_choice("HARBOR_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")).upper()
 
     # ------------------------------------------------------------------ secrets and keys
     SECRET_KEY = env_str("HARBOR_SECRET_KEY")
+    # Earlier keys: sessions and stored secrets made under them stay readable.
+    SECRET_KEY_FALLBACKS = env_list("HARBOR_SECRET_KEY_FALLBACKS")
     REGISTRY_HTTP_SECRET = env_str("HARBOR_REGISTRY_HTTP_SECRET")
     KEY_DIR = Path(env_str("HARBOR_KEY_DIR", str(DATA_DIR / "keys")))
+    TOKEN_KEY_DIR = Path(env_str("HARBOR_TOKEN_KEY_DIR", str(KEY_DIR / "token")))
     ADMIN_PASSWORD = env_str("HARBOR_ADMIN_PASSWORD", "Harbor12345")
     ADMIN_PASSWORD_IS_DEFAULT = not env_str("HARBOR_ADMIN_PASSWORD")
 
     # ------------------------------------------------------------------ backing services
     DATABASES = {"default": database_config(env_str("HARBOR_DATABASE_URL", f"sqlite:///{DATA_DIR}/harbor.db"))}
-    REDIS_URL = env_str("HARBOR_REDIS_URL", f"unix://{RUN_DIR}/redis.sock")
+    REDIS = redis.parse(
+        env_str("HARBOR_REDIS_URL", f"unix://{RUN_DIR}/redis.sock"),
+        env_str("HARBOR_REDIS_USERNAME"),
+        env_str("HARBOR_REDIS_PASSWORD"),
+    )
     REGISTRY_URL = env_str("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock")
 
     # ------------------------------------------------------------------ storage (the registry's own driver options)
@@ -51,6 +65,17 @@ try:
     STORAGE_REDIRECT = env_bool("HARBOR_STORAGE_REDIRECT", STORAGE_DRIVER != "filesystem")
     GATEWAY_SERVES_BLOBS = env_bool("HARBOR_GATEWAY_SERVES_BLOBS", STORAGE_DRIVER == "filesystem")
 
+    # ------------------------------------------------------------------ jobs
+    # A task whose worker gave no sign of life for so long is taken up by another; heartbeats come three times as often.
+    JOB_LEASE_SECONDS = env_int("HARBOR_JOB_LEASE_SECONDS", 60, low=1, high=3600)
+    JOB_SWEEP_SECONDS = env_int("HARBOR_JOB_SWEEP_SECONDS", 10, low=1, high=3600)
+    JOB_LOGGERS = env_list("HARBOR_JOB_LOGGERS") or ["file"]
+    if _unknown := sorted(set(JOB_LOGGERS) - {"file", "database", "storage", "stdout"}):
+        raise ConfigError(f"HARBOR_JOB_LOGGERS: {_unknown[0]!r} is none of file, database, storage, stdout.")
+    JOB_LOG_DIR = Path(env_str("HARBOR_JOB_LOG_DIR", str(DATA_DIR / "job_logs")))
+    JOB_LOG_DAYS = env_int("HARBOR_JOB_LOG_DAYS", 14, low=1, high=3650)
+    JOB_LOG_MAX_BYTES = env_int("HARBOR_JOB_LOG_MAX_BYTES", 10 * 1024 * 1024, low=4096)
+
     # ------------------------------------------------------------------ limits
     MANIFEST_MAX_BYTES = 4 * 1024 * 1024
     AUTHZ_CACHE_SECONDS = env_int("HARBOR_AUTHZ_CACHE_SECONDS", 30, low=0, high=30)
@@ -58,8 +83,34 @@ try:
     UPLOAD_GRANT_HOURS = env_int("HARBOR_UPLOAD_GRANT_HOURS", 24, low=1, high=168)
     # A blob that a client was told exists is kept this long even if nothing names it (never below the upload grant).
     GC_WINDOW_HOURS = env_int("HARBOR_GC_WINDOW_HOURS", 24, low=1, high=8760)
+    # ------------------------------------------------------------------ numbers for Prometheus
+    METRICS = env_address("HARBOR_METRICS")
+    METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)
+    # ------------------------------------------------------------------ the portal's sign-in page
+    PORTAL_TITLE = env_str("HARBOR_PORTAL_TITLE")
+    PORTAL_BACKGROUND = env_str("HARBOR_PORTAL_BACKGROUND")
+    if PORTAL_BACKGROUND and not Path(PORTAL_BACKGROUND).is_file():
+        raise ConfigError(f"HARBOR_PORTAL_BACKGROUND: there is no file {PORTAL_BACKGROUND}")
+
     LOW_SPACE_BYTES = env_int("HARBOR_LOW_SPACE_BYTES", 512 * 1024 * 1024, low=0)
-except ConfigError as exc:
+    # Types of registries that a project may be a proxy of.
+    PROXY_REGISTRY_TYPES = env_list("HARBOR_PROXY_REGISTRY_TYPES") or [
+        "docker-hub",
+        "harbor",
+        "azure-acr",
+        "ali-acr",
+        "aws-ecr",
+        "google-gcr",
+        "docker-registry",
+        "github-ghcr",
+        "jfrog-artifactory",
+    ]
+
+    # ------------------------------------------------------------------ run-time settings that the operator decides
+    CONFIG_OVERWRITE = overwrite(env_str("CONFIG_OVERWRITE_JSON"))
+    CONFIG_ENVIRONMENT = from_environment(env_str)
+    INTERNAL_SECRET = env_str("HARBOR_INTERNAL_SECRET")
+except (ConfigError, SettingError, ValueError) as exc:
     raise ImproperlyConfigured(str(exc)) from exc
 
 TOKEN_ISSUER = "harbor-token-issuer"
@@ -107,11 +158,13 @@ LEAN_PREFIXES = ("/v2/", "/service/", "/_authz/", "/_denied")
 API_MIDDLEWARE = [
     "harbor_core.middleware.request_id",
     "harbor_core.middleware.security_headers",
+    "harbor_core.middleware.body_limit",
     "harbor_core.middleware.api_path",
 ]
 MIDDLEWARE = [
     "harbor_core.middleware.request_id",
     "harbor_core.middleware.security_headers",
+    "harbor_core.middleware.body_limit",
     "harbor_core.middleware.api_path",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "harbor_core.middleware.session_renewal",
@@ -164,16 +217,23 @@ PASSWORD_HASHERS = [
 CACHES = {
     "default": {
         "BACKEND": "harbor_core.lib.cache.TolerantRedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": "settings.REDIS",  # the backend asks there
         "KEY_PREFIX": "harbor",
     }
 }
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = REDIS.broker_url
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
+# Messages only ring bells (jobservice.dispatch): none needs an acknowledgement or comes back. Keeping book of them
+# would also cost a worker its consumer when Redis goes away while some are unread.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "ack_emulation": False,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+} | REDIS.broker_options
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 
 # ---------------------------------------------------------------------- REST
 REST_FRAMEWORK = {
@@ -187,6 +247,9 @@ REST_FRAMEWORK = {
 
 # ---------------------------------------------------------------------- static files, served by the gateway
 STATIC_URL = "/static/"
+SWAGGER_UI = Path(drf_spectacular_sidecar.__file__).parent / "static" / "drf_spectacular_sidecar" / "swagger-ui-dist"
+# Swagger UI comes as the files of a package; only what the page at /devcenter-api-2.0 loads is taken from it.
+STATICFILES_DIRS = [("swagger-ui", SWAGGER_UI)]
 STATIC_ROOT = Path(env_str("HARBOR_STATIC_ROOT", str(DATA_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -207,6 +270,9 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},  # a line per bell
+        "celery.worker.strategy": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
     },
 }
 

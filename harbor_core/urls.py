@@ -5,8 +5,11 @@ The gateway's questions never get here: they are answered in front of Django (ha
 
 from django.urls import include, path
 
+from harbor_core.api.metrics import metrics
+
 urlpatterns = [
     path("api/", include("harbor_core.api.urls")),
+    path("_metrics", metrics),  # the gateway leads there from an address of its own
     path("", include("harbor_core.registry.urls")),
     path("", include("auth.urls")),
     path("", include("portal.urls")),

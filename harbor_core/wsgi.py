@@ -19,6 +19,7 @@ from django.test.utils import override_settings
 
 django.setup(set_prefix=False)
 
+from harbor_core.lib import metrics  # noqa: E402 - needs the settings
 from harbor_core.registry import fast  # noqa: E402 - needs the app registry
 
 
@@ -34,7 +35,7 @@ _api = _Handler(settings.API_MIDDLEWARE)
 _SESSION_COOKIE = f"{settings.SESSION_COOKIE_NAME}="
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if not path.startswith(settings.LEAN_PREFIXES) and path != "/v2":
         with_session = _SESSION_COOKIE in environ.get("HTTP_COOKIE", "")
@@ -42,3 +43,10 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return handler(environ, start_response)
     answer = fast.answer(environ, start_response)
     return answer if answer is not None else _lean(environ, start_response)
+
+
+application: metrics.Application = _answer
+if metrics.ON:
+    from harbor_core.api.metrics import resources
+
+    application = metrics.counted(_answer, resources())

@@ -6,12 +6,17 @@ A view declares, per verb, who may call it and what it reads::
         permissions = {"GET": LOGIN, "POST": "label:create"}
         parameters = {"GET": LISTING}
         bodies = {"POST": {"name": Text(required=True)}}
+        answers = {"GET": [LABEL], "POST": CREATED}
+        errors = {"POST": (409,)}
 
 Checks run in the contract's order: what was sent is parsed and validated (400, 415, 422), then authentication (401),
 permission (403), existence (404); the handler does the rest. A verb without a declared permission is 405.
+
+``answers`` (harbor_core.lib.schema) and ``errors``, the statuses besides those that follow from the rest (400 to 404,
+413, 415, 422), are what the published OpenAPI document says of it (harbor_core.api.openapi).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import quote, unquote
 
@@ -26,6 +31,7 @@ from harbor_core.api.exceptions import error_response
 from harbor_core.api.formats import JSONRenderer
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.pagination import Listing, Page, link_header
+from harbor_core.lib.schema import Answer, Schema
 from harbor_core.lib.wire import Parsed, Reader, Whole, read, read_text
 from harbor_core.services.config import config_get
 from projects import access
@@ -56,8 +62,11 @@ class ApiView(APIView):
 
     permissions: ClassVar[Mapping[str, str]] = {}
     parameters: ClassVar[Mapping[str, Mapping[str, Reader]]] = {}
-    bodies: ClassVar[Mapping[str, Mapping[str, Reader]]] = {}
+    bodies: ClassVar[Mapping[str, Mapping[str, Reader] | Reader]] = {}
     paths: ClassVar[Mapping[str, Reader]] = {}
+    answers: ClassVar[Mapping[str, Answer | Schema | Sequence[Schema]]] = {}
+    errors: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    request_headers: ClassVar[Mapping[str, Mapping[str, Reader]]] = {}  # published; the handler reads them
     works_read_only: ClassVar[bool] = False
 
     default_response_headers: ClassVar[dict[str, str]] = {}
@@ -86,6 +95,7 @@ class ApiView(APIView):
         if permission is None:
             raise HarborError("METHOD_NOT_ALLOWED", headers={"Allow": ", ".join(self.permissions)})
         self._validate(request, verb)
+        access.require_api(self.actor, changes=verb in _UNSAFE)
         self.authorize(permission)
         if verb in _UNSAFE and not self.works_read_only and config_get("read_only"):
             raise HarborError("DENIED", "the system is in read only mode, no modification is allowed")
@@ -97,8 +107,14 @@ class ApiView(APIView):
         self.kwargs |= {name: reader.load_text(name, self.kwargs[name]) for name, reader in self.paths.items()}
         schema = self.parameters.get(verb)
         self.params = read_text(schema, request._request.GET) if schema else {}
-        fields = self.bodies.get(verb)
-        self.body = read(fields, cast(dict[str, Any], request.data)) if fields is not None else {}
+        self.body = self._read_body(request, self.bodies.get(verb))
+
+    @staticmethod
+    def _read_body(request: Request, fields: Mapping[str, Reader] | Reader | None) -> dict[str, Any]:
+        if fields is None:
+            return {}
+        data = cast(dict[str, Any], request.data)
+        return fields.load("the body", data) if isinstance(fields, Reader) else read(fields, data)
 
     def authorize(self, permission: str) -> None:
         """Raise UNAUTHORIZED or FORBIDDEN unless the actor may."""
@@ -148,6 +164,24 @@ class ProjectView(ApiView):
         reference = self.kwargs.get("project_name_or_id") or self.kwargs["project_name"]
         by_name = "project_name" in self.kwargs or is_true(self.request, "X-Is-Resource-Name")
         self.project, self.access = access.open_project(self.actor, reference, permission, by_name=by_name)
+
+
+class OwnerView(ProjectView):
+    """Below a project, or in the same way below ``/system``: ``owner`` is the project or None."""
+
+    owner: Project | None = None
+
+    def authorize(self, permission: str) -> None:
+        if "project_name_or_id" in self.kwargs:
+            super().authorize(permission)
+            self.owner = self.project
+        else:
+            ApiView.authorize(self, permission)
+
+    @property
+    def base(self) -> tuple[str | int, ...]:
+        """Where the path begins, for ``created``."""
+        return ("projects", self.owner.pk) if self.owner else ("system",)
 
 
 def is_true(request: Request, header: str) -> bool:

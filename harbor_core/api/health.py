@@ -9,7 +9,6 @@ from django.db import DatabaseError, connection
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from kombu.exceptions import OperationalError
-from redis import Redis
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from rest_framework.response import Response
 from harbor_core import registry_client
 from harbor_core.api.base import PUBLIC, ApiView
 from harbor_core.celery import app
+from harbor_core.lib.schema import TEXT, array, choice, obj
 
 WORKER_SECONDS = 1.0  # how long a worker may take to answer
 WORKER_KEY, WORKER_KNOWN_SECONDS, WORKER_MISSED_SECONDS = "health:jobservice", 5, 1
@@ -33,7 +33,7 @@ def _database() -> bool:
 
 def _redis() -> bool:
     try:
-        with Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+        with settings.REDIS.client(socket_timeout=1, socket_connect_timeout=1) as client:
             return bool(client.ping())
     except (RedisError, OSError):
         return False
@@ -73,6 +73,16 @@ def components() -> dict[str, bool]:
     }
 
 
+STATUS = choice("healthy", "unhealthy")
+OVERALL = obj(
+    "OverallHealthStatus",
+    {
+        "status": STATUS,
+        "components": array(obj("ComponentHealthStatus", {"name": TEXT, "status": STATUS, "error?": TEXT})),
+    },
+)
+
+
 def _json(name: str, healthy: bool) -> dict[str, Any]:
     if healthy:
         return {"name": name, "status": "healthy"}
@@ -83,6 +93,7 @@ class Health(ApiView):
     """Always 200; ``status`` tells whether all is well."""
 
     permissions = {"GET": PUBLIC}
+    answers = {"GET": OVERALL}
 
     def get(self, request: Request) -> Response:
         found = components()

@@ -9,11 +9,25 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.cache.backends.redis import RedisCache
+from django.conf import settings
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 BREAKER_SECONDS = 2.0
+
+
+class _Client(RedisCacheClient):
+    """With a client that also knows Sentinel (harbor_core.lib.redis)."""
+
+    _pool_options: dict[str, Any]
+    _own: Any = None
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        if self._own is None:
+            options = {name: value for name, value in self._pool_options.items() if name != "parser_class"}
+            self._own = settings.REDIS.client(**options)
+        return self._own
 
 
 class TolerantRedisCache(RedisCache):
@@ -22,6 +36,7 @@ class TolerantRedisCache(RedisCache):
         options.setdefault("socket_timeout", 1.0)
         options.setdefault("socket_connect_timeout", 0.5)
         super().__init__(server, params)
+        self._class = _Client
         self._open_until = 0.0
 
     def _guard(self, call: Callable[[], Any], fallback: Any) -> Any:

@@ -25,6 +25,7 @@ CODES: dict[str, tuple[int, str]] = {
     "DENIED": (403, "requested access to the resource is denied"),
     "UNSUPPORTED": (400, "the operation is unsupported"),
     "TOOMANYREQUESTS": (429, "too many requests"),
+    "UPSTREAM_FAILED": (502, "the registry this project is a cache of did not answer as it should"),  # ours
     "RANGE_INVALID": (416, "invalid content range"),
     "PAGINATION_NUMBER_INVALID": (400, "invalid number of results requested"),
     # Harbor's REST API

@@ -5,7 +5,7 @@ Both databases run them. PostgreSQL's connections prepare what comes again (harb
 
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -40,6 +40,13 @@ def marks(values: Sequence[Any]) -> str:
 def time(value: datetime) -> Any:
     """As the ORM stores it."""
     return connection.ops.adapt_datetimefield_value(value)
+
+
+def moment(value: datetime | str | None) -> datetime | None:
+    """A time as a cursor gives it: SQLite's is a text without a zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def identifier(value: str | uuid.UUID) -> Any:

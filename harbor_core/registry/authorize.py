@@ -5,6 +5,7 @@ nothing by itself: what it says is intersected with what its subject may do now 
 disabled account, a lost role or a deleted project stops being served although the token is still valid.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +60,13 @@ def authorize(
     header = environ.get("HTTP_AUTHORIZATION", "")
     if not header:
         raise challenge(environ, scopes)
-    grant = None
+    grant, named = None, True
     if header[:7].lower() == "bearer ":
         grant = bearer.verify(header[7:].strip())
         if grant is None or (grant.expired and grant.subject != grant_of):
             raise challenge(environ, scopes, "the token is invalid or has expired")
-        if action not in grant.access.get(f"repository:{repository}", ()):
+        named = action in grant.access.get(f"repository:{repository}", ())
+        if not named and not (action == "pull" and _leads_to(grant.access, repository)):
             raise challenge(environ, scopes, f"the token does not grant {action} on {repository}")
         actor = access.actor_of_key(grant.subject)
     else:
@@ -72,9 +74,19 @@ def authorize(
     if actor is None:
         raise challenge(environ, scopes, "wrong credentials, or the account is disabled")
     project = allowed(actor, repository, action)
-    if project is None or (grant is not None and grant.issued_at < int(project.created_at)):
+    if (
+        project is None
+        or not (named or project.proxy)
+        or (grant is not None and grant.issued_at < int(project.created_at))
+    ):
         raise challenge(environ, scopes, f"{action} on {repository} is not allowed, or the project does not exist")
     return Caller(actor, project, grant.seconds_left if grant else 0.0)
+
+
+def _leads_to(granted: Mapping[str, Collection[str]], repository: str) -> bool:
+    """Is the token for the name that a proxy of Docker Hub redirects to this one? The client follows with it."""
+    project, _, name = repository.partition("/library/")
+    return bool(name) and "/" not in project + name and "pull" in granted.get(f"repository:{project}/{name}", ())
 
 
 def allowed(actor: Actor, repository: str, action: str) -> ProjectAccess | None:

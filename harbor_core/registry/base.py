@@ -70,10 +70,15 @@ def registry_view(**methods: View) -> View:
     return functools.update_wrapper(view, next(iter(methods.values())), assigned=("__module__", "__doc__"))
 
 
-def refuse_writes() -> None:
-    """Raise DENIED while the system is read-only, by decision or because storage is nearly full."""
+def refuse_changes() -> None:
+    """Raise DENIED while an administrator has made the system read-only."""
     if config_get("read_only"):
         raise HarborError("DENIED", "the system is in read-only mode")
+
+
+def refuse_writes() -> None:
+    """As :func:`refuse_changes`, and while storage is nearly full; what gives space back goes on then."""
+    refuse_changes()
     if space.is_low():
         raise HarborError("DENIED", "the storage is nearly full; pushing is suspended, pulling goes on")
 

@@ -1,14 +1,15 @@
 """Blobs as core sees them (end-2, end-10): what the gateway did not find on its volume, and deletes."""
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from auth.keys import registry_token
 from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
+from harbor_core.registry import proxied
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import refuse_writes
+from harbor_core.registry.base import refuse_changes
 from projects.services import blobs
 
 PRESIGNED_SECONDS = 1200
@@ -20,13 +21,18 @@ def _digest(digest: str) -> str:
     return digest
 
 
-def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
-    """GET and HEAD. The database is asked first; storage has the last word (a volume may lag behind, or be S3)."""
-    authorize(request.META, name, "pull")
+def get(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
+    """GET and HEAD. The database is asked first; storage has the last word (a volume may lag behind, or be S3). What a
+    proxy project does not have comes from its upstream."""
+    caller = authorize(request.META, name, "pull")
     _digest(digest)
     head = request.method == "HEAD"
-    known = blobs.touch(name, digest) if head else blobs.find(name, digest) is not None
-    size = storage.linked_sizes(name, [digest])[digest] if known else None
+    size = _size(name, digest, head)
+    if size is None and caller.project.proxy:
+        answer = proxied.blob(request, caller, name, digest)
+        if answer is not None:
+            return answer if answer.status_code == 301 else _describe(answer, digest)
+        size = _size(name, digest, head)
     if size is None:
         raise HarborError("BLOB_UNKNOWN", detail=digest)
     # registry:2 cannot be trusted with a failed If-Match: it announces a length and sends no body.
@@ -49,7 +55,13 @@ def get(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     return HttpResponse(content_type="application/octet-stream", headers=accelerated)
 
 
-def _describe(response: HttpResponse, digest: str) -> HttpResponse:
+def _size(name: str, digest: str, head: bool) -> int | None:
+    """Bytes of a blob that is here; a HEAD is a promise, so the blob is touched."""
+    known = blobs.touch(name, digest) if head else blobs.find(name, digest) is not None
+    return storage.linked_sizes(name, [digest])[digest] if known else None
+
+
+def _describe(response: HttpResponseBase, digest: str) -> HttpResponseBase:
     response["Content-Type"] = "application/octet-stream"
     response["Docker-Content-Digest"] = digest
     response["ETag"] = f'"{digest}"'
@@ -61,6 +73,6 @@ def _describe(response: HttpResponse, digest: str) -> HttpResponse:
 def delete(request: HttpRequest, name: str, digest: str) -> HttpResponse:
     """202: the repository no longer has the blob. DENIED while a manifest of the repository names it."""
     authorize(request.META, name, "delete")
-    refuse_writes()
+    refuse_changes()
     blobs.delete(name, _digest(digest))
     return HttpResponse(status=202)

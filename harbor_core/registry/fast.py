@@ -6,7 +6,6 @@ Django's request, middleware and resolver would cost several times what the answ
 import http
 import logging
 import re
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -50,8 +49,9 @@ def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[b
 
 
 def _run(environ: dict[str, Any], handler: Callable[[], Reply]) -> Reply:
-    identifier = environ.get("HTTP_X_REQUEST_ID") or str(uuid.uuid4())
+    identifier = logs.identifier(environ.get("HTTP_X_REQUEST_ID", ""))
     token = logs.request_id.set(identifier)
+    address = logs.client_address.set(environ.get("HTTP_X_REAL_IP", ""))
     try:
         try:
             reply = handler()
@@ -68,5 +68,6 @@ def _run(environ: dict[str, Any], handler: Callable[[], Reply]) -> Reply:
         reply = error_reply(HarborError("UNKNOWN"))
     finally:
         logs.request_id.reset(token)
+        logs.client_address.reset(address)
     reply.headers["X-Request-Id"] = identifier
     return reply

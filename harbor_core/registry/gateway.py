@@ -18,7 +18,7 @@ from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply, error_reply
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import refuse_writes, single
+from harbor_core.registry.base import refuse_changes, refuse_writes, single
 from projects.services import blobs
 
 
@@ -44,7 +44,8 @@ def blob(environ: dict[str, Any]) -> Reply:
     repository, digest = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_DIGEST"]
     try:
         caller = authorize(environ, repository, "pull")
-        if environ["HTTP_X_HARBOR_METHOD"] == "HEAD" and not blobs.touch(repository, digest):
+        is_here = environ["HTTP_X_HARBOR_METHOD"] != "HEAD" or blobs.touch(repository, digest)
+        if not (is_here or caller.project.proxy):  # whose upstream may have it: without a file the gateway asks core
             raise HarborError("BLOB_UNKNOWN", detail=digest)
     except HarborError as error:
         return _refusal(error)
@@ -70,7 +71,11 @@ def _upload(environ: dict[str, Any]) -> str:
     caller = authorize(environ, repository, "push", grant_of=row.subject if row and granted else None)
     if row is None or row.subject != caller.actor.key:
         raise HarborError("BLOB_UPLOAD_UNKNOWN", detail=identifier)
-    refuse_writes()
+    match environ["HTTP_X_HARBOR_METHOD"]:
+        case "PATCH" | "PUT":
+            refuse_writes()
+        case "DELETE":
+            refuse_changes()
     query = QueryDict(environ.get("HTTP_X_HARBOR_QUERY", ""))
     state = single(query, "_state")
     offset = registry_client.state_offset(state) if state else storage.upload_offset(repository, identifier)

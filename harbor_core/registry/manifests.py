@@ -7,7 +7,7 @@ from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.registry import pull
 from harbor_core.registry.authorize import authorize
-from harbor_core.registry.base import refuse_writes
+from harbor_core.registry.base import refuse_changes, refuse_writes
 from projects.models import Artifact, Repository
 from projects.services import artifacts, tags
 from projects.services.push import manifest_push
@@ -48,7 +48,7 @@ def _body(request: HttpRequest) -> bytes:
 def delete(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """202. By digest the artifact goes with its tags, by tag only the tag."""
     caller = authorize(request.META, name, "delete")
-    refuse_writes()
+    refuse_changes()
     repository = Repository.objects.filter(name=name).first()
     if repository is None:
         raise HarborError("NAME_UNKNOWN", detail=name)

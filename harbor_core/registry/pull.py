@@ -15,7 +15,8 @@ from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply
 from harbor_core.lib.ttl import TTLCache
-from harbor_core.registry.authorize import authorize
+from harbor_core.registry import proxied
+from harbor_core.registry.authorize import Caller, authorize
 from projects.services import pulls
 
 CACHED_MAX_BYTES = 64 * 1024
@@ -35,9 +36,9 @@ _BY_DIGEST = f"""
 """
 _CONTENT = "SELECT manifest FROM harbor_projects_artifact WHERE id = %s"
 _AMD64_CHILD = f"""
-    SELECT {_COLUMNS}, NULL, x.platform FROM harbor_projects_artifactreference x
-    JOIN harbor_projects_artifact a ON a.id = x.child_id
-    JOIN harbor_projects_repository r ON r.id = a.repository_id
+    SELECT {_COLUMNS}, NULL, x.platform, x.child_digest FROM harbor_projects_artifactreference x
+    LEFT JOIN harbor_projects_artifact a ON a.id = x.child_id
+    LEFT JOIN harbor_projects_repository r ON r.id = a.repository_id
     WHERE x.parent_id = %s ORDER BY x.position
 """
 
@@ -52,14 +53,44 @@ class _Found:
     tag_id: int | None
 
 
+class _AbsentChild(HarborError):
+    """The child of an index that is meant is not here; a proxy project can fetch it."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__("MANIFEST_UNKNOWN", "the index is here without its manifest for linux/amd64", detail=digest)
+
+
 def manifest(environ: dict[str, Any], repository: str, reference: str) -> Reply:
-    """GET and HEAD. 200, 304; raises UNAUTHORIZED, MANIFEST_UNKNOWN, DIGEST_INVALID."""
+    """GET and HEAD. 200, 304; raises UNAUTHORIZED, MANIFEST_UNKNOWN, DIGEST_INVALID; in a proxy project 301 and what
+    replication.services.proxy.manifests raises."""
     caller = authorize(environ, repository, "pull")
-    found = _find(repository, reference)
+    found, headers = _find(repository, reference), {}
+    if caller.project.proxy and (found is None or found.tag_id is not None):
+        digest, describe = found.digest if found else "", environ["REQUEST_METHOD"] == "HEAD"
+        answer = proxied.manifest(caller, repository, reference, digest, describe)
+        if answer.reply is not None:
+            return answer.reply
+        headers = answer.headers
+        if answer.changed:
+            found = _find(repository, reference)
+    if found is None:
+        raise HarborError("MANIFEST_UNKNOWN", detail=reference)
     if found.tag_id is not None:
-        found = _negotiate(found, environ.get("HTTP_ACCEPT", ""))
+        try:
+            found = _negotiate(found, environ.get("HTTP_ACCEPT", ""))
+        except _AbsentChild as child:
+            if caller.project.proxy:
+                return manifest(environ, repository, child.digest)
+            raise
+    return _reply(environ, caller, repository, reference, found, headers)
+
+
+def _reply(
+    environ: dict[str, Any], caller: Caller, repository: str, reference: str, found: _Found, headers: dict[str, str]
+) -> Reply:
     etag = f'"{found.digest}"'
-    headers = {"Docker-Content-Digest": found.digest, "ETag": etag}
+    headers = headers | {"Docker-Content-Digest": found.digest, "ETag": etag}
     if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), etag):
         return Reply(304, headers=headers)
     content = _content(found)
@@ -75,7 +106,8 @@ def manifest(environ: dict[str, Any], repository: str, reference: str) -> Reply:
     return Reply(200, content, headers)
 
 
-def _find(repository: str, reference: str) -> _Found:
+def _find(repository: str, reference: str) -> _Found | None:
+    """Raises DIGEST_INVALID, MANIFEST_UNKNOWN for what cannot be a reference."""
     is_digest = names.looks_like_digest(reference)
     if is_digest and not names.is_digest(reference):
         raise HarborError("DIGEST_INVALID", "only sha256 digests are supported", detail=reference[:200])
@@ -84,9 +116,7 @@ def _find(repository: str, reference: str) -> _Found:
     with connection.cursor() as cursor:
         cursor.execute(_BY_DIGEST if is_digest else _BY_TAG, [repository, reference])
         row = cursor.fetchone()
-    if row is None:
-        raise HarborError("MANIFEST_UNKNOWN", detail=reference)
-    return _Found(*row)
+    return _Found(*row) if row else None
 
 
 def _content(found: _Found) -> bytes:
@@ -135,9 +165,11 @@ def _amd64_child(index: _Found) -> _Found:
     with connection.cursor() as cursor:
         cursor.execute(_AMD64_CHILD, [index.artifact_id])
         rows = cursor.fetchall()
-    for *columns, platform in rows:
+    for *columns, platform, child_digest in rows:
         value = json.loads(platform) if isinstance(platform, str) else platform  # text on both databases' raw cursors
         if value.get("os") == "linux" and value.get("architecture") == "amd64":
+            if columns[0] is None:
+                raise _AbsentChild(child_digest)
             child = _Found(*columns)
             return _Found(
                 child.artifact_id, child.digest, child.media_type, child.repository_id, child.project_id, index.tag_id

@@ -8,6 +8,7 @@ from django.http import HttpRequest, JsonResponse
 from harbor_core.lib import media_types as mt
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
+from harbor_core.registry import proxied
 from harbor_core.registry.authorize import authorize
 from harbor_core.registry.base import single
 from projects.models import Artifact
@@ -16,8 +17,9 @@ PAGE = 500  # a page stays well below the 4 MiB clients accept for a manifest
 
 
 def referrers(request: HttpRequest, name: str, digest: str) -> JsonResponse:
-    """200 with an index, empty when nothing refers to the digest; the digest itself need not exist."""
-    authorize(request.META, name, "pull")
+    """200 with an index, empty when nothing refers to the digest; the digest itself need not exist. The first page of a
+    proxy project has what only its upstream has as well, if the project asks for that."""
+    caller = authorize(request.META, name, "pull")
     if not names.is_digest(digest):
         raise HarborError("DIGEST_INVALID", "digest must be sha256: and 64 hexadecimal digits", detail=digest[:200])
     kind, last = single(request.GET, "artifactType"), single(request.GET, "last")
@@ -31,10 +33,19 @@ def referrers(request: HttpRequest, name: str, digest: str) -> JsonResponse:
             "pk", "manifest_media_type", "digest", "length", "artifact_type", "annotations"
         )[: PAGE + 1]
     )
+    shown = [_descriptor(*row) for row in found[:PAGE]]
+    note = ""
+    if caller.project.proxy and not last:
+        elsewhere, note = proxied.referrers(caller, name, digest)
+        here = set(rows.values_list("digest", flat=True)) if elsewhere else set()
+        shown += [row for row in elsewhere if row["digest"] not in here and kind in ("", row.get("artifactType", ""))][
+            :PAGE
+        ]
     response = JsonResponse(
-        {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [_descriptor(*row) for row in found[:PAGE]]},
-        content_type=mt.OCI_INDEX,
+        {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": shown}, content_type=mt.OCI_INDEX
     )
+    if note:
+        response[proxied.NOTE] = note
     if kind:
         response["OCI-Filters-Applied"] = "artifactType"
     if len(found) > PAGE:

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from harbor_core.env import ConfigError, database_config, env_bool, env_choice, env_int, env_list, env_str, public_url
+from harbor_core.env import (
+    ConfigError,
+    database_config,
+    env_address,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_str,
+    public_url,
+)
+from harbor_core.lib import redis
 from harbor_core.registry_config import storage_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +59,7 @@ class Config:
     password_is_default: bool
     log_level: str
     gateway_user: str
+    metrics: str  # address:port, empty: off
 
     @property
     def storage_root(self) -> Path | None:
@@ -70,8 +82,11 @@ def load() -> Config:
     database_url = env_str("HARBOR_DATABASE_URL", f"sqlite:///{data_dir}/harbor.db")
     database_config(database_url)
     redis_url = env_str("HARBOR_REDIS_URL")
-    if redis_url and urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
-        raise ConfigError("HARBOR_REDIS_URL must start with redis://, rediss:// or unix://.")
+    if redis_url:
+        try:
+            redis.parse(redis_url)
+        except ValueError as exc:
+            raise ConfigError(str(exc)) from exc
     driver = env_choice("HARBOR_STORAGE_DRIVER", "filesystem", DRIVERS)
     if driver not in STANDALONE_DRIVERS:
         raise ConfigError(
@@ -110,6 +125,7 @@ def load() -> Config:
         password_is_default=password_is_default,
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", LEVELS),
         gateway_user=_gateway_user(data_dir, options.get("rootdirectory") if driver == "filesystem" else None),
+        metrics=env_address("HARBOR_METRICS"),
     )
 
 

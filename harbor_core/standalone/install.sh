@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what a target of the Makefile needs and is missing: Debian packages and the virtual environment.
-#   install.sh run|test|conformance
+#   install.sh run|test|conformance|compose
 # Re-running costs a fraction of a second. PYTHON names the interpreter (3.11 or newer).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -54,6 +54,11 @@ if [ "$target" != run ]; then
     unless openssl openssl
     unless git git
     unless make make
+fi
+
+if [ "$target" = compose ]; then
+    unless docker-compose docker-compose
+    unless debootstrap debootstrap
 fi
 
 if [ -n "$packages" ]; then

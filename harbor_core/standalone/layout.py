@@ -32,7 +32,7 @@ def prepare(config: Config) -> None:
     """Create what is missing. The run folder is shared with the gateway's account, secrets and keys with nobody."""
     shared = _gateway_group(config)
     _folder(config.run_dir, shared)
-    for stale in (*config.run_dir.glob("*.sock"), *config.run_dir.glob("*.pid")):
+    for stale in (*config.run_dir.glob("*.sock"), *config.run_dir.glob("*.pid"), *config.run_dir.glob("metrics/*.db")):
         stale.unlink()
     _folder(config.data_dir / "static", shared)
     for name in ("secrets", "keys"):
@@ -83,6 +83,7 @@ def write_configurations(config: Config) -> None:
             or ((certificates / "server.crt", certificates / "server.key") if config.tls != "off" else None),
             trusted_proxies=config.trusted_proxies,
             worker_user=config.gateway_user,
+            metrics=config.metrics,
             log_level=config.log_level,
             log_prefix="gateway  | " if stdout_can_be_reopened() else "",  # else it is relayed, and gets one there
         )

@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from harbor_core.env import ConfigError
+from harbor_core.env import ConfigError, env_int
 from harbor_core.standalone.config import BASE_DIR, Config
 from harbor_core.standalone.process import Program
 
 # What children inherit. Everything else stays out: a stray AWS_CA_BUNDLE, for example, stops the registry's S3 driver.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
 _OUTBOUND = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_OURS = ("HARBOR_", "CONFIG_OVERWRITE_JSON")
+_KEPT = "_EXECUTION_RETENTION_COUNT"
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _CLOUD = (
     "AWS_ACCESS_KEY_ID",
@@ -42,7 +44,7 @@ def executable(name: str) -> str:
 def python_environment(config: Config) -> dict[str, str]:
     """For core, worker, beat and management commands: the operator's settings and what the supervisor decided."""
     env = _pick(*_INHERITED, *_OUTBOUND, *_TRUST, *_CLOUD)
-    env |= {name: value for name, value in os.environ.items() if name.startswith("HARBOR_")}
+    env |= {name: value for name, value in os.environ.items() if name.startswith(_OURS) or name.endswith(_KEPT)}
     env |= {
         "PYTHONPATH": str(BASE_DIR),
         "PYTHONUNBUFFERED": "1",
@@ -118,8 +120,9 @@ def _celery() -> list[str]:
 
 def _worker(config: Config) -> Program:
     # One pool of threads for every queue: what may run at once is decided by leases in the database.
+    threads = env_int("HARBOR_WORKER_THREADS", 6, low=2, high=200)
     argv = [*_celery(), "worker", "--pool", "threads"]
-    argv += ["--concurrency", "4", "--without-gossip", "--without-mingle", "--hostname", "worker@standalone"]
+    argv += ["--concurrency", str(threads), "--without-gossip", "--without-mingle", "--hostname", "worker@standalone"]
     argv += ["--loglevel", config.log_level]
     return _program(config, "worker", argv, python_environment(config), None, seconds=20.0)
 

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from auth.bearer import LEEWAY_SECONDS
 from auth.keys import RELOAD_SECONDS, create_token_key, prune_token_keys
-from harbor_core.services.config import config_get
+from harbor_core.services.config import token_seconds
 
 
 class Command(BaseCommand):
@@ -22,8 +22,7 @@ class Command(BaseCommand):
             # its token, expired or not, until its grant ends: the signature must stay verifiable that long.
             longest = timedelta(
                 hours=settings.UPLOAD_GRANT_HOURS,
-                minutes=config_get("token_expiration"),
-                seconds=LEEWAY_SECONDS + RELOAD_SECONDS,
+                seconds=token_seconds() + LEEWAY_SECONDS + RELOAD_SECONDS,
             )
             for path in prune_token_keys(settings.KEY_DIR, datetime.now(UTC) - longest):
                 self.stdout.write(f"removed {path.name}")
