@@ -1,28 +1,12 @@
 """Pages. A repository's name may hold slashes; what follows it is told apart by what no name can hold (a digest's
 colon) or by the query string."""
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, re_path
+from django.utils.translation import gettext_lazy as _
 
-from harbor_core.lib import names
-from portal.views import account, artifacts, home, projects, repositories
-
-
-class RepositoryConverter:
-    regex = names.REPOSITORY
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-class DigestConverter(RepositoryConverter):
-    regex = names.DIGEST
-
-
-register_converter(RepositoryConverter, "portal_repository")
-register_converter(DigestConverter, "portal_digest")
+from portal import routes
+from portal.navigation import Entry, Section, add
+from portal.views import account, api_reference, artifacts, home, projects, repositories
 
 app_name = "portal"
 _PROJECT = "harbor/projects/<str:project>"
@@ -53,5 +37,16 @@ repository_urls = [
     ),
     path(f"{_PROJECT}/repositories/<portal_repository:repository>", repositories.repository_detail, name="repository"),
 ]
+add(
+    Entry(Section.MAIN, 20, "portal:projects", _("Projects"), "boxes"),
+    Entry(Section.PROJECT, 20, "portal:repositories", _("Repositories"), "layers", "repository:list"),
+)
 
-urlpatterns = [path("", home.home, name="home"), *account_urls, *project_urls, *repository_urls]
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("devcenter-api-2.0", api_reference.api_reference, name="api-reference"),
+    *account_urls,
+    *project_urls,
+    *routes.urlpatterns,
+    *repository_urls,
+]

@@ -1,9 +1,9 @@
 """Signing in and out, and what a person chose for the portal."""
 
+from typing import Any
 from urllib.parse import quote
 
 from django.contrib import messages
-from django.contrib.auth import logout as session_logout
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
@@ -11,14 +11,15 @@ from django.utils.translation import gettext as _
 
 from auth.actor import Actor
 from auth.services import users
-from auth.session_api import start_session
+from auth.session_api import end_session, start_session
 from harbor_core.lib.errors import HarborError
 from portal import preferences
 from portal.forms.account import PasswordForm, SignInForm
+from portal.resume import kept_form
 from portal.shortcuts import actor_of, page, safe_next
 
 
-@page("GET", "POST")
+@page("GET", "POST", works_read_only=True, anonymous=True)
 def sign_in(request: HttpRequest) -> HttpResponse:
     """A form; afterwards to ``next``. Wrong credentials answer 401, too many tries 429 with Retry-After, both with the
     form as it was filled in."""
@@ -30,12 +31,23 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         refused = _start(request, form)
         if refused is None:
-            return HttpResponseRedirect(target or resolve_url("portal:projects"))
+            return _go_on(request, target)
     status = refused.status if refused else 200
-    response = render(request, "portal/account/sign_in.html", {"form": form, "next": target}, status=status)
+    context = {"form": form, "next": target, "kept": request.POST.get("kept", "")}
+    response = render(request, "portal/account/sign_in.html", context, status=status)
     for name, value in (refused.headers if refused else {}).items():
         response[name] = value
     return response
+
+
+def _go_on(request: HttpRequest, target: str) -> HttpResponse:
+    """To where one was; to the form one had sent when the session was over, if there is one."""
+    kept = kept_form(request.POST.get("kept", ""))
+    if kept is not None:
+        # A new request's worth of context: whoever signed in is known from here on.
+        del request.portal_actor  # type: ignore[attr-defined]  # ours
+        return render(request, "portal/account/resume.html", {"path": kept["path"], "fields": kept["fields"]})
+    return HttpResponseRedirect(target or resolve_url("portal:projects"))
 
 
 def _start(request: HttpRequest, form: SignInForm) -> HarborError | None:
@@ -59,9 +71,9 @@ def _refusal(error: HarborError) -> str:
     raise error
 
 
-@page("POST")
+@page("POST", works_read_only=True, anonymous=True)
 def sign_out(request: HttpRequest) -> HttpResponse:
-    session_logout(request)
+    end_session(request)
     return redirect("portal:sign-in")
 
 
@@ -71,7 +83,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     # request.user is read here, not after the change: by then this session's proof is that of the old password.
     if actor.user_id is None or not request.user.is_authenticated:
-        return redirect(f"{resolve_url('portal:sign-in')}?next={quote(request.path)}")
+        return redirect(f"{resolve_url('portal:sign-in')}?next={quote(request.get_full_path())}")
     form = PasswordForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST":
@@ -100,9 +112,13 @@ def _change(request: HttpRequest, actor: Actor, form: PasswordForm) -> HarborErr
     return None
 
 
-@page("POST")
+@page("POST", works_read_only=True, anonymous=True)
 def set_preferences(request: HttpRequest) -> HttpResponse:
-    """Remember theme, language or runtime, and back to where one was."""
+    """Remember theme, language, dates, runtime, or a table's columns (``table``, ``columns``), and back to where one
+    was."""
     response = HttpResponseRedirect(safe_next(request.POST.get("next", "")) or resolve_url("portal:home"))
-    preferences.store(response, request.POST.dict())
+    given: dict[str, Any] = request.POST.dict()
+    table = given.pop("table", "")
+    given["columns"] = {table: request.POST.getlist("columns")} if table else {}
+    preferences.store(request, response, given)
     return response

@@ -6,11 +6,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from harbor_core.lib.errors import HarborError
-from portal import commands, preferences
+from portal import artifact_pages, commands, preferences, tables
 from portal.shortcuts import page, project_or_404, registry_for, repository_or_404
 from projects.manifests.parse import Manifest
 from projects.models import Artifact, Repository
 from projects.selectors import browsing, contents
+from projects.selectors.labels import labels_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +25,40 @@ class _Build:
 
 @page("GET")
 def artifact_detail(request: HttpRequest, project: str, repository: str, digest: str) -> HttpResponse:
+    """With ``show`` in the query one of its additions instead of the overview."""
     found = project_or_404(request, project, "artifact:read")
     row = repository_or_404(found, repository)
     artifact = browsing.artifact_find(row, digest)
     if artifact is None:
         raise Http404
-    context: dict[str, Any] = {"project": found.project, "repository": row, "name": repository, "artifact": artifact}
-    context |= _relations(artifact) | _content(artifact)
+    names = artifact_pages.additions_of(artifact, found)
+    shown = request.GET.get("show", "")
+    shown = shown if shown in names else ""
+    context: dict[str, Any] = {
+        "found": found,
+        "project": found.project,
+        "permissions": found.access.permissions,
+        "repository": row,
+        "name": repository,
+        "artifact": artifact,
+        "artifact_tabs": artifact_pages.tabs(found, repository, artifact, names, shown),
+        "actions": tables.artifact_menu(found, repository, artifact),
+    }
+    context |= _relations(artifact, row)
+    if shown:
+        context["addition"] = artifact_pages.addition(artifact, shown)
+        return render(request, "portal/artifacts/addition.html", context)
+    context |= _content(artifact) | artifact_pages.usage(found, row, artifact, context["tags"])
     context["pulls"] = _pull_commands(request, row, artifact, context["tags"])
     return render(request, "portal/artifacts/detail.html", context)
 
 
-def _relations(artifact: Artifact) -> dict[str, Any]:
+def _relations(artifact: Artifact, repository: Repository) -> dict[str, Any]:
     tags, total = browsing.tags_of([artifact.pk]).get(artifact.pk, ([], 0))
     return {
         "tags": tags,
+        "tag_rows": artifact_pages.tag_rows(artifact, repository),
+        "labels": labels_of([artifact.pk]).get(artifact.pk, []),
         "more_tags": max(0, total - browsing.SHOWN_TAGS),
         "children": browsing.children_of(artifact),
         "parents": browsing.parents_of(artifact),

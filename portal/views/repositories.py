@@ -2,9 +2,11 @@ from urllib.parse import unquote
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.utils.translation import gettext as _
 
 from harbor_core.lib import names
-from portal import commands, preferences
+from portal import commands, preferences, tables
+from portal.bulk import Action
 from portal.listing import Listing
 from portal.shortcuts import (
     ProjectPage,
@@ -16,9 +18,13 @@ from portal.shortcuts import (
     respond,
 )
 from portal.views.artifacts import artifact_detail
+from portal.views.repository_pages import frame
 from projects.models import Repository
 from projects.selectors import browsing
+from projects.selectors.immutability import rules_of
+from projects.selectors.labels import labels_for, labels_of
 from projects.selectors.projects import project_details
+from replication.selectors.proxies import doubtful_tags
 
 
 @page("GET")
@@ -40,8 +46,15 @@ def repository_list(request: HttpRequest, project: str) -> HttpResponse:
         "used": browsing.storage_used([found.project.pk])[found.project.pk],
         "rows": [(item, item.name.partition("/")[2], counts[item.pk]) for item in repositories],
         "push_guide": _push_guide(request, found, "REPOSITORY"),
+        "bulk": _bulk(found),
     }
     return respond(request, "portal/repositories/list.html", "portal/repositories/_table.html", context)
+
+
+def _bulk(found: ProjectPage) -> list[Action]:
+    if not found.may("repository:delete"):
+        return []
+    return [Action(_("Delete"), resolve_url("portal:repositories-delete", found.project.pk), "trash-2", danger=True)]
 
 
 def _push_guide(request: HttpRequest, found: ProjectPage, name: str) -> commands.PushGuide | None:
@@ -55,18 +68,18 @@ def _push_guide(request: HttpRequest, found: ProjectPage, name: str) -> commands
 
 @page("GET")
 def repository_detail(request: HttpRequest, project: str, repository: str) -> HttpResponse:
-    """Tags, or with ``view=artifacts`` the artifacts. Query besides: ``q``, ``sort``, ``page``, ``page_size``."""
+    """Tags, or with ``view=artifacts`` the artifacts. Query besides: ``q``, ``sort``, ``page``, ``page_size`` and the
+    filters of portal.tables."""
     found = project_or_404(request, project, "artifact:list")
     row = repository_or_404(found, repository)
     shows_artifacts = request.GET.get("view") == "artifacts"
-    context = {
-        "found": found,
-        "project": found.project,
-        "repository": row,
-        "name": repository,
-        "view": "artifacts" if shows_artifacts else "tags",
-        "tag_count": browsing.tag_count(row),
-        "artifact_count": browsing.artifact_counts([row])[row.pk],
+    context = frame(found, row, repository, "artifacts" if shows_artifacts else "tags")
+    facets = tables.facets_of(request)
+    labels = labels_for(found.project.pk) if context["artifact_count"] else []
+    context |= {
+        "facets": facets,
+        "choices": tables.choices(facets, labels, tagged=shows_artifacts),
+        "columns": tables.columns(request, context["view"]),
         "push_guide": _push_guide(request, found, repository),
     }
     context |= _artifacts(request, row, context) if shows_artifacts else _tags(request, row, context)
@@ -75,23 +88,35 @@ def repository_detail(request: HttpRequest, project: str, repository: str) -> Ht
 
 
 def _tags(request: HttpRequest, repository: Repository, known: dict) -> dict:
+    facets: browsing.Facets = known["facets"]
     listing = Listing(
         request,
         sorts={"name": "name", "pushed": "push_time", "pulled": "pull_time", "size": "artifact__size"},
         default="-pushed",
+        keep=tables.kept(facets),
     )
-    tags = browsing.tag_list(repository, name=listing.query)
-    rows = listing.fill(tags, None if listing.query else known["tag_count"])
-    platforms = browsing.platforms_of({tag.artifact_id for tag in rows})
+    tags = browsing.tag_list(repository, name=listing.query, facets=facets)
+    rows = listing.fill(tags, None if listing.query or facets else known["tag_count"])
+    ids = {tag.artifact_id for tag in rows}
+    platforms, labels = browsing.platforms_of(ids), labels_of(ids)
+    kept = rules_of(repository.project_id).protected(repository.name, [tag.name for tag in rows])
     registry, runtime = registry_for(request), preferences.read(request).runtime
+    found, name = known["found"], known["name"]
+    proxied = [tag.name for tag in rows] if found.access.proxy else []
+    doubtful = doubtful_tags(repository.project_id, repository.name, proxied) if proxied else {}
     return {
         "listing": listing,
+        "bulk": tables.tag_actions(found, name),
         "rows": [
             {
                 "tag": tag,
                 "artifact": tag.artifact,
                 "platforms": platforms.get(tag.artifact_id, []),
+                "labels": labels.get(tag.artifact_id, []),
+                "immutable": tag.name in kept,
+                "upstream": doubtful.get(tag.name),
                 "command": commands.pull(registry, runtime, tag.artifact.type, repository.name, tag=tag.name),
+                "menu": tables.tag_menu(found, name, tag),
             }
             for tag in rows
         ],
@@ -99,26 +124,31 @@ def _tags(request: HttpRequest, repository: Repository, known: dict) -> dict:
 
 
 def _artifacts(request: HttpRequest, repository: Repository, known: dict) -> dict:
+    facets: browsing.Facets = known["facets"]
     listing = Listing(
         request,
         sorts={"pushed": "push_time", "pulled": "pull_time", "size": "size"},
         default="-pushed",
-        keep={"view": "artifacts"},
+        keep={"view": "artifacts"} | tables.kept(facets),
     )
-    artifacts = browsing.artifact_list(repository, tag=listing.query)
-    rows = listing.fill(artifacts, None if listing.query else known["artifact_count"])
+    artifacts = browsing.artifact_list(repository, tag=listing.query, facets=facets)
+    rows = listing.fill(artifacts, None if listing.query or facets else known["artifact_count"])
     ids = [artifact.pk for artifact in rows]
-    tags, platforms = browsing.tags_of(ids), browsing.platforms_of(ids)
+    tags, platforms, labels = browsing.tags_of(ids), browsing.platforms_of(ids), labels_of(ids)
     registry, runtime = registry_for(request), preferences.read(request).runtime
+    found, name = known["found"], known["name"]
     return {
         "listing": listing,
+        "bulk": tables.artifact_actions(found, name),
         "rows": [
             {
                 "artifact": artifact,
                 "tags": tags.get(artifact.pk, ([], 0))[0],
                 "more_tags": max(0, tags.get(artifact.pk, ([], 0))[1] - browsing.SHOWN_TAGS),
                 "platforms": platforms.get(artifact.pk, []),
+                "labels": labels.get(artifact.pk, []),
                 "command": commands.pull(registry, runtime, artifact.type, repository.name, digest=artifact.digest),
+                "menu": tables.artifact_menu(found, name, artifact),
             }
             for artifact in rows
         ],
