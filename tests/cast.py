@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.cache import cache as shared_cache
 from django.test import Client
 
-from auth import credentials
+from auth import credentials, last_used, rbac
 from auth.actor import ANONYMOUS, Actor, Credential, Kind
 from auth.models import ADMIN_ID, Robot, RobotPermission, User
 from auth.rbac import Role
@@ -26,6 +26,7 @@ from projects.models import Artifact, Member, Project, Quota
 from projects.services import blobs
 from projects.services.push import manifest_push
 from projects.services.seed import seed
+from tests.support import published
 
 PASSWORD = "Correct-horse-7"
 API = "/api/v2.0"
@@ -38,7 +39,9 @@ ROLES = {
     "guest": Role.GUEST,
     "limited_guest": Role.LIMITED_GUEST,
 }
-PERSONAS = ("sysadmin", *ROLES, "robot", "outsider", "anonymous")
+# Robots of a project and of the system, each with few grants and with all there are.
+ROBOTS = ("robot", "robot_all", "system_robot", "system_robot_all")
+PERSONAS = ("sysadmin", *ROLES, *ROBOTS, "outsider", "anonymous")
 ROBOT_GRANTS = ("repository:pull", "repository:push", "artifact:read", "artifact:list", "tag:create")
 
 
@@ -58,16 +61,21 @@ def make_project(name: str, owner: User, *, public: bool = False, hard: int = -1
     return project
 
 
-def make_robot(name: str, project: Project | None, grants: tuple[str, ...], secret: str) -> Robot:
+def make_robot(name: str, project: Project | None, grants: Iterable[str], secret: str) -> Robot:
+    """A robot of the project with these grants in it, or one of the system with these grants on the system."""
     level = Robot.Level.PROJECT if project else Robot.Level.SYSTEM
     robot = Robot.objects.create(
         name=name, level=level, project=project, secret_digest=credentials.secret_digest(secret)
     )
-    kind = RobotPermission.Kind.PROJECT if project else RobotPermission.Kind.SYSTEM
+    grant_robot(robot, RobotPermission.Kind.PROJECT if project else RobotPermission.Kind.SYSTEM, project, grants)
+    return robot
+
+
+def grant_robot(robot: Robot, kind: str, project: Project | None, grants: Iterable[str]) -> None:
+    """Kind ``project`` without a project means every project."""
     for grant in grants:
         resource, action = grant.split(":")
         RobotPermission.objects.create(robot=robot, kind=kind, project=project, resource=resource, action=action)
-    return robot
 
 
 def actor_of(user: User) -> Actor:
@@ -139,7 +147,10 @@ class Api:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         content_type = sent.pop("Content-Type", "application/json") if data else ""
         full = path if path.startswith("/") else f"{API}/{path}"
-        return (client or Client()).generic(method, full, data, content_type, headers=sent)
+        response = (client or Client()).generic(method, full, data, content_type, headers=sent)
+        found = published.problems(method, full, response)
+        assert not found, found
+        return response
 
 
 @dataclass
@@ -148,15 +159,20 @@ class World:
 
     users: dict[str, User]
     project: Project
-    robot: Robot
+    robots: dict[str, Robot]
     artifact: Artifact
     api: Api
+
+    @property
+    def robot(self) -> Robot:
+        return self.robots["robot"]
 
     def actor(self, persona: str) -> Actor:
         if persona == "anonymous":
             return ANONYMOUS
-        if persona == "robot":
-            return Actor(Kind.ROBOT, self.robot.pk, self.api.logins["robot"].partition(":")[0], False, Credential.BASIC)
+        if persona in ROBOTS:
+            login = self.api.logins[persona].partition(":")[0]
+            return Actor(Kind.ROBOT, self.robots[persona].pk, login, False, Credential.BASIC)
         return actor_of(self.users[persona])
 
 
@@ -165,6 +181,7 @@ def forget_everything() -> None:
     shared_cache.key_prefix = secrets.token_hex(8)  # leaves other test processes their entries
     access.forget()
     config.forget()
+    last_used.forget()
 
 
 def configure(**values: Any) -> None:
@@ -194,12 +211,20 @@ def world(admin: User) -> World:
     project = make_project("team", users["project_admin"])
     for name, role in ROLES.items():
         Member.objects.create(project=project, user=users[name], role=role)
-    robot = make_robot("ci", project, ROBOT_GRANTS, "robot-secret")
+    robots = {
+        "robot": make_robot("ci", project, ROBOT_GRANTS, "robot-secret"),
+        "robot_all": make_robot("all", project, sorted(rbac.ROBOT_PROJECT_PERMISSIONS), "robot-secret"),
+        "system_robot": make_robot("few", None, ("project:list",), "robot-secret"),
+        "system_robot_all": make_robot("all", None, sorted(rbac.ROBOT_SYSTEM_PERMISSIONS), "robot-secret"),
+    }
+    grant_robot(robots["system_robot"], RobotPermission.Kind.PROJECT, project, ("repository:pull",))
+    every = sorted(rbac.ROBOT_PROJECT_PERMISSIONS)
+    grant_robot(robots["system_robot_all"], RobotPermission.Kind.PROJECT, None, every)
     logins = {name: f"{user.username}:{PASSWORD}" for name, user in users.items()} | {
-        "robot": "robot$team+ci:robot-secret"
+        name: f"robot${'team+' if robot.project_id else ''}{robot.name}:robot-secret" for name, robot in robots.items()
     }
     digest = push_image(actor_of(users["developer"]), "team/app", "1.0")
-    return World(users, project, robot, Artifact.objects.get(digest=digest), Api(logins))
+    return World(users, project, robots, Artifact.objects.get(digest=digest), Api(logins))
 
 
 @pytest.fixture

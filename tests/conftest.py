@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.clients import Docker
 from tests.support.services import Registry
 from tests.support.stack import Stack
 
@@ -84,3 +85,16 @@ def stack_s3() -> Iterator[Stack]:
     """Blobs and manifests in an S3 server, with redirects."""
     with Stack() as running:
         yield running.start(database="sqlite", storage="s3")
+
+
+@pytest.fixture(scope="session")
+def root() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("container daemons and their storage need root")
+
+
+@pytest.fixture(scope="session")
+def docker(root: None) -> Iterator[Docker]:
+    engine = Docker()
+    yield engine
+    engine.stop()

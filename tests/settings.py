@@ -1,11 +1,13 @@
 """Settings of the test run: harbor_core.settings against private services.
 
 ``HARBOR_TEST_DATABASE=sqlite`` runs on SQLite instead of a private PostgreSQL. Parallel test processes share the
-servers of the process that started them (the addresses are handed down in the environment).
+PostgreSQL of the process that started them (its address is handed down in the environment), where each has a database.
+Each has a data folder and a Redis of its own: all of them push to the same repositories, and many clear the cache.
 """
 
 import os
 import secrets
+from pathlib import Path
 
 from tests.support.services import Postgres, Redis, temp_folder
 
@@ -22,6 +24,13 @@ if "HARBOR_TEST_SERVICES" not in os.environ:
     os.environ["HARBOR_REGISTRY_URL"] = f"unix:{folder}/registry.sock"
     if os.environ.get("HARBOR_TEST_DATABASE") != "sqlite":
         os.environ["HARBOR_DATABASE_URL"] = Postgres().url("harbor")
+
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    folder = Path(os.environ["HARBOR_TEST_SERVICES"]) / worker
+    folder.mkdir(exist_ok=True)
+    os.environ["HARBOR_DATA_DIR"] = str(folder)
+    os.environ["HARBOR_REDIS_URL"] = Redis().url
+    os.environ["HARBOR_REGISTRY_URL"] = f"unix:{folder}/registry.sock"
 
 from harbor_core.settings import *  # noqa: F403 - everything else is as in production
 

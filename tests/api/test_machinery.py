@@ -306,7 +306,7 @@ def test_self_registration_needs_a_browser(world: World) -> None:
     body = {"username": "new", "realname": "New", "password": "Passw0rd-1", "email": "n@example.org"}
     assert world.api("anonymous", "POST", "users", body).status_code == 401
     configure(self_registration=True)
-    assert world.api("anonymous", "POST", "users", body).status_code == 401
+    assert world.api("anonymous", "POST", "users", body).status_code == 403
     client = Client(enforce_csrf_checks=True)
     client.cookies["sid"] = "anything"
     token = client.get(f"{API}/systeminfo")["X-Harbor-CSRF-Token"]

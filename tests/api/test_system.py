@@ -11,6 +11,7 @@ import pytest
 from harbor_core import registry_client
 from harbor_core.api import health
 from harbor_core.celery import app
+from harbor_core.lib.redis import parse
 from harbor_core.wsgi import application
 from tests.cast import PASSWORD, Api, World
 from tests.support.services import Registry
@@ -40,7 +41,7 @@ def test_health_asks(api: Api, registry: Registry) -> None:
 
 
 def test_health_of_what_is_away(api: Api, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    settings.REDIS = parse(f"unix://{tmp_path}/nobody.sock")
     settings.REGISTRY_URL = f"unix:{tmp_path}/nobody.sock"
     settings.STATIC_ROOT = tmp_path
     monkeypatch.setattr(registry_client._local, "connection", None, raising=False)

@@ -23,6 +23,7 @@ from auth import bearer, keys, token_service
 from auth.keys import KeyRing, create_token_key, prune_token_keys
 from auth.token_service import Scope, parse_scopes
 from harbor_core.lib.errors import HarborError
+from harbor_core.services.config import YEAR_SECONDS
 from tests.cast import PASSWORD, World, configure, make_project
 
 pytestmark = pytest.mark.usefixtures("token_keys")
@@ -299,4 +300,15 @@ def test_rotate_command(db: None, settings: Any, tmp_path: Path, capsys: pytest.
     call_command("rotate_token_key", "--prune")
     assert len(list((tmp_path / "token").glob("*.pem"))) == 2
     assert old.exists()
+    assert capsys.readouterr().out.startswith("created ")
+
+
+def test_the_longest_token_that_can_be_set(
+    world: World, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Thousands of years by the setting; no clock holds that."""
+    configure(token_expiration=9_999_999_999)
+    assert token_service.issue(world.actor("developer"), [])["expires_in"] == YEAR_SECONDS
+    settings.KEY_DIR = tmp_path
+    call_command("rotate_token_key", "--prune")
     assert capsys.readouterr().out.startswith("created ")

@@ -1,6 +1,8 @@
 """``python -m tests.bench [--rounds N] [--seconds S] [words ...]``: measure and print the table.
 
-Words choose rows by part of their title. Fails only when something cannot be measured at all, never for a goal.
+Words choose rows by part of their title; ``lists`` stands for every list of the API, ``pages`` for every page of
+the portal, and words beside them for parts of their names. Fails only when something cannot be measured at all, never
+for a goal.
 """
 
 import argparse
@@ -11,11 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 
+from tests.bench import lists, pages
 from tests.bench import rows as bench_rows
 from tests.bench.load import Sample
 from tests.bench.rows import Bench, Row
 from tests.bench.servers import Bare, EmptyView, Ours
 
+COMPARED = {"lists": lists.measure, "pages": pages.measure}  # a small registry against a large one
 HEADER = ("", "goal", "ratio", "", "cold", "CPU ms: ours", "cold", "base", "per second: ours", "cold", "base")
 
 
@@ -25,6 +29,22 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one round on one server (3)")
     parser.add_argument("words", nargs="*", help="only rows whose title contains one of these")
     options = parser.parse_args()
+    started = time.monotonic()
+    table = [HEADER]
+    words = [word for word in options.words if word not in COMPARED]
+    wanted = [name for name in COMPARED if name in options.words]
+    if not wanted:
+        table += _registry(options)
+    for name in wanted or ([] if words else COMPARED):
+        _say(name)
+        table += COMPARED[name](options.rounds, words)
+    _print(table)
+    _say(f"{options.rounds} alternating rounds, {time.monotonic() - started:.0f} s in all")
+    return 0
+
+
+def _registry(options: argparse.Namespace) -> list[tuple[str, ...]]:
+    """The rows of one registry and what it is compared with."""
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         ours = Ours()
@@ -39,7 +59,7 @@ def main() -> int:
         stack.callback(shutil.rmtree, bench.folder, ignore_errors=True)
         bench.prepare()
         _say(f"started and filled after {time.monotonic() - started:.0f} s")
-        table = [HEADER]
+        table = []
         for row in bench.rows():
             if _wanted(row.title, options.words):
                 table.append(_measure(bench, row, options.rounds))
@@ -47,9 +67,7 @@ def main() -> int:
             table += _listing(bench, options.rounds)
         table.append(_memory("memory at rest", idle))
         table.append(_memory("memory after the bench", ours.memory_mb()))
-    _print(table)
-    _say(f"{options.rounds} alternating rounds, {time.monotonic() - started:.0f} s in all")
-    return 0
+    return table
 
 
 def _say(text: str) -> None:

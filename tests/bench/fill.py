@@ -1,6 +1,7 @@
 """Rows and credentials the bench needs, made inside a Django process on the stack's database. Each function prints."""
 
 import json
+import os
 import secrets
 import sys
 import time
@@ -15,10 +16,14 @@ from django.test.utils import CaptureQueriesContext
 
 from auth.actor import Actor, Credential, Kind
 from auth.keys import token_keys
-from auth.models import ADMIN_ID, User
+from auth.models import ADMIN_ID, Robot, User
 from auth.token_service import issue, parse_scopes
-from projects.models import Blob, Project, Quota, Repository, RepositoryBlob
+from projects.models import Artifact, Blob, Project, Quota, Repository, RepositoryBlob
+from tests.api import crowd
 from tests.bench.load import PASSWORD, write_blobs
+from tests.bench.rows import basic
+from tests.cast import Api, World, actor_of, make_project, push_image
+from tests.portal import places
 
 _ARTIFACTS = """
     INSERT INTO harbor_projects_artifact (project_id, repository_id, digest, type, media_type, manifest_media_type,
@@ -33,6 +38,30 @@ _ARTIFACTS = """
 _TAGS = """
     INSERT INTO harbor_projects_tag (repository_id, artifact_id, name, push_time)
     SELECT repository_id, id, 'v' || id, push_time FROM harbor_projects_artifact WHERE repository_id = %s
+"""
+
+# All of them have the layers of the one image.
+_SHARED_LAYER = """
+    WITH named AS (
+        INSERT INTO harbor_projects_artifactblob (artifact_id, blob_id)
+        SELECT a.id, b.blob_id FROM harbor_projects_artifact a, harbor_projects_artifactblob b
+        WHERE a.repository_id = %(repository)s AND b.artifact_id = %(artifact)s AND a.id <> %(artifact)s
+        RETURNING blob_id
+    ), counted AS (SELECT blob_id, COUNT(*) AS refs FROM named GROUP BY blob_id)
+    UPDATE harbor_projects_projectblob p SET refs = p.refs + counted.refs FROM counted
+    WHERE p.project_id = %(project)s AND p.blob_id = counted.blob_id
+"""
+_TAGS_OF_ONE = """
+    INSERT INTO harbor_projects_tag (repository_id, artifact_id, name, push_time)
+    SELECT %(repository)s, %(artifact)s, 'one-' || i, now() - i * interval '1 second'
+    FROM generate_series(1, %(count)s) AS i
+"""
+_AUDIT = """
+    INSERT INTO harbor_core_auditlog (project_id, username, resource_type, resource, operation, operation_description,
+        operation_result, client_ip, op_time)
+    SELECT %(project)s, 'admin', 'artifact', 'team/app:' || i, 'create', '', true, '',
+        now() - (%(count)s - i) * interval '1 second'
+    FROM generate_series(1, %(count)s) AS i
 """
 
 
@@ -64,6 +93,45 @@ def artifacts(name: str, count: int) -> None:
         cursor.execute(_ARTIFACTS, values)
         cursor.execute(_TAGS, [repository.pk])
         cursor.execute("ANALYZE")
+
+
+def lists(size: dict[str, int]) -> None:
+    """Rows for every list of the API (tests.api.crowd). Prints name -> (path, credential)."""
+    world = _grown(size)
+    credential = basic(world.users["sysadmin"].username, os.environ["HARBOR_ADMIN_PASSWORD"])
+    json.dump({name: (f"/api/v2.0/{crowd.where(world, name)}", credential) for name in crowd.LISTS}, sys.stdout)
+
+
+def pages(size: dict[str, int]) -> None:
+    """The same for every page of the portal, with a session of admin as the credential."""
+    found = places.places(_grown(size))
+    browser = Client(headers={"host": "localhost"})
+    browser.force_login(User.objects.get(pk=ADMIN_ID), backend="auth.backends.local.LocalBackend")
+    wrong = {name: status for name, path in found.items() if (status := browser.get(path).status_code) != 200}
+    if wrong:
+        raise RuntimeError(f"pages that are not there: {wrong}")
+    cookie = f"Cookie: {settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+    json.dump({name: (path, cookie) for name, path in found.items()}, sys.stdout)
+
+
+def _grown(size: dict[str, int]) -> World:
+    """Project team with an image that has all its parts, and a crowd of ``size`` around it."""
+    admin = User.objects.get(pk=ADMIN_ID)
+    project = make_project("team", admin)
+    developer = User.objects.create(username="developer")
+    robot = Robot.objects.create(name="ci", level="project", project=project, secret_digest=secrets.token_hex(32))
+    digest = push_image(actor_of(admin), "team/app", "1.0")
+    image = Artifact.objects.get(digest=digest)
+    world = World({"sysadmin": admin, "developer": developer}, project, {"robot": robot}, image, Api())
+    crowd.grow(world, size["rows"])
+    with connection.cursor() as cursor:
+        values = {"project": project.pk, "repository": image.repository_id, "artifact": image.pk, "name": "more"}
+        cursor.execute(_ARTIFACTS, values | {"count": size["artifacts"]})
+        cursor.execute(_SHARED_LAYER, values)
+        cursor.execute(_TAGS_OF_ONE, values | {"count": size["tags"]})
+        cursor.execute(_AUDIT, values | {"count": size["audit"]})
+        cursor.execute("ANALYZE")
+    return world
 
 
 def tokens(repository: str, count: int) -> None:

@@ -1,4 +1,5 @@
--- Plain requests, one per line of a file: method, target, Authorization ("-" for none), separated by tabs.
+-- Plain requests, one per line of a file: method, target, Authorization ("-" for none, or "Cookie: " and a cookie),
+-- separated by tabs.
 -- Each thread walks through its own share of the lines and starts again at their end; "exhausted" says that it did.
 -- With fewer lines than threads all threads send the same.
 -- Usage: wrk ... -s requests.lua URL -- <file> <number of threads>
@@ -22,7 +23,9 @@ function init(args)
   for i = 1 + number % step, #all, step do
     local method, target, authorization = all[i]:match("^(%S+)\t(%S+)\t(.+)$")
     local headers = { Accept = ACCEPT }
-    if authorization ~= "-" then headers.Authorization = authorization end
+    local cookie = authorization:match("^Cookie: (.+)$")
+    if cookie then headers.Cookie = cookie
+    elseif authorization ~= "-" then headers.Authorization = authorization end
     lines[#lines + 1] = wrk.format(method, target, headers)
   end
 end

@@ -1,6 +1,8 @@
 """What is measured: the whole registry on PostgreSQL, a bare docker-registry, and an empty Django view."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 from harbor_core import gateway
@@ -44,7 +46,16 @@ class Ours:
             "shell", "--no-imports", "-c", f"from tests.bench import {module}; {module}.{expression}"
         )
 
+    def hold_jobs(self) -> None:
+        """The clock and the worker stand still: rows that only stand for jobs are not run while lists are read."""
+        self._signal_jobs(signal.SIGSTOP)
+
+    def _signal_jobs(self, number: signal.Signals) -> None:
+        for role in ("beat", "worker"):
+            os.kill(self.stack.pid(role), number)
+
     def stop(self) -> None:
+        self._signal_jobs(signal.SIGCONT)  # otherwise they would not hear that they are to end
         self.stack.stop()
         self.postgres.stop()
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.support.services import find
 from tests.support.stack import Stack
 
 WIDE = {"width": 1440, "height": 900}
 NARROW = {"width": 390, "height": 844}
+PATIENCE = 15_000  # milliseconds, for a busy machine
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 
@@ -36,7 +37,8 @@ def context(
     made = browser.new_context(
         base_url=stack.url, viewport=size or WIDE, java_script_enabled=scripts, ignore_https_errors=True, locale="en-US"
     )
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     made.add_cookies(
         [
             {"name": name, "value": value, "url": stack.url}

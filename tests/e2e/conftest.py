@@ -1,25 +1,11 @@
 """Private container tools, started once, and the stacks they talk to."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.clients import Containerd, Containers, Docker
+from tests.e2e.clients import Containerd, Containers
 from tests.support.stack import Stack
-
-
-@pytest.fixture(scope="session")
-def root() -> None:
-    if os.geteuid() != 0:
-        pytest.skip("container daemons and their storage need root")
-
-
-@pytest.fixture(scope="session")
-def docker(root: None) -> Iterator[Docker]:
-    engine = Docker()
-    yield engine
-    engine.stop()
 
 
 @pytest.fixture(scope="session")

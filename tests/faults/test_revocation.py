@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from tests.e2e import people
 from tests.e2e.people import Account, Role
 from tests.support import oci
+from tests.support.issuer import make_key, public_jwk
 from tests.support.stack import Stack
 
 logger = logging.getLogger(__name__)
@@ -140,27 +143,84 @@ def project_made_anew(stack: Stack) -> Case:
     return Case("project made anew", repository, image, header, revoke)
 
 
-def disabled_robot(stack: Stack) -> Case:
+def _robot(stack: Stack, name: str, revoke: Callable[[str, dict[str, Any]], None]) -> Case:
+    """A robot of a project, made and changed over the REST API; ``revoke`` gets its path and what is known of it."""
     repository, image = pushed(stack)
-    project = repository.partition("/")[0]
-    make = (
-        "from auth.credentials import secret_digest; from auth.models import Robot, RobotPermission as P; "
-        "from projects.models import Project; "
-        f"p = Project.objects.get(name='{project}'); "
-        "r = Robot.objects.create(name='ci', project=p, secret_digest=secret_digest('s3cret')); "
-        "make = lambda action: P(robot=r, kind='project', project=p, resource='repository', action=action); "
-        "P.objects.bulk_create([make('pull'), make('push')])"
-    )
-    stack.manage("shell", "--no-imports", "--command", make)
-    header = bearer(stack, repository, (f"robot${project}+ci", "s3cret"))
-    disable = f"from auth.models import Robot; Robot.objects.filter(project__name='{project}').update(disabled=True)"
-    return Case(
-        "disabled robot",
-        repository,
-        image,
-        header,
-        lambda: stack.manage("shell", "--no-imports", "--command", disable),
-    )
+    access = [{"resource": "repository", "action": action} for action in ("pull", "push")]
+    grants = [{"kind": "project", "namespace": repository.partition("/")[0], "access": access}]
+    with stack.api() as admin:
+        answer = admin.post(
+            "/api/v2.0/robots", json={"name": "ci", "level": "project", "duration": 1, "permissions": grants}
+        )
+        path = answer.headers["Location"].removeprefix("/api/v2.0")
+        known = admin.get(answer.headers["Location"]).json()
+    header = bearer(stack, repository, (answer.json()["login_alias"], answer.json()["secret"]))
+    return Case(name, repository, image, header, lambda: revoke(path, known))
+
+
+def disabled_robot(stack: Stack) -> Case:
+    return _robot(stack, "disabled robot", lambda path, known: call(stack, "PUT", path, **known | {"disable": True}))
+
+
+def deleted_robot(stack: Stack) -> Case:
+    return _robot(stack, "deleted robot", lambda path, known: call(stack, "DELETE", path))
+
+
+def narrowed_robot(stack: Stack) -> Case:
+    def revoke(path: str, known: dict[str, Any]) -> None:
+        [grant] = known["permissions"]
+        grant["access"] = [{"resource": "tag", "action": "list"}]
+        call(stack, "PUT", path, **known)
+
+    return _robot(stack, "narrowed robot", revoke)
+
+
+def revoked_token(stack: Stack) -> Case:
+    """A personal token, which was exchanged for the registry token in use."""
+    who, (repository, image) = people.account(stack), pushed(stack)
+    people.member(stack, repository.partition("/")[0], who, Role.DEVELOPER)
+    with stack.client(auth=who) as client:
+        body = {"name": "ci", "scopes": ["push"]}
+        made = client.post("/api/v2.0/users/current/tokens", json=body).json()
+    path = f"/users/{user_id(stack, who)}/tokens/{made['id']}"
+    header = bearer(stack, repository, (who[0], made["secret"]))
+    return Case("revoked token", repository, image, header, lambda: call(stack, "DELETE", path))
+
+
+def removed_trust(stack: Stack) -> Case:
+    """A robot's trust, by which the token of an issuer was exchanged for the registry token in use."""
+    repository, image = pushed(stack)
+    project, key = repository.partition("/")[0], make_key("ES256")
+    access = [{"resource": "repository", "action": "push"}]
+    robot = {
+        "name": "federated",
+        "level": "project",
+        "duration": -1,
+        "permissions": [{"kind": "project", "namespace": project, "access": access}],
+    }
+    trust = {
+        "name": "ci",
+        "issuer": "https://issuer.example.com",
+        "audience": "registry",
+        "claims": {"sub": project},
+        "jwks": {"keys": [public_jwk(key, "k")]},
+    }
+    with stack.api() as admin:
+        path = f"/robots/{admin.post('/api/v2.0/robots', json=robot).json()['id']}/trusts"
+        path += f"/{admin.post(f'/api/v2.0{path}', json=trust).json()['id']}"
+    now = int(time.time())
+    claims = {"iss": trust["issuer"], "aud": "registry", "sub": project, "iat": now, "exp": now + 600}
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "subject_token": jwt.encode(claims, key, "ES256", {"kid": "k"}),
+        "service": "harbor-registry",
+        "scope": f"repository:{repository}:pull,push",
+    }
+    with stack.client() as client:
+        token = client.post("/service/token", data=form).json()["token"]
+    header = {"Authorization": f"Bearer {token}"}
+    return Case("removed trust", repository, image, header, lambda: call(stack, "DELETE", path))
 
 
 @pytest.mark.slow
@@ -174,6 +234,10 @@ def test_what_is_taken_away_is_gone_within_a_minute(stack: Stack) -> None:
             closed_project,
             project_made_anew,
             disabled_robot,
+            revoked_token,
+            removed_trust,
+            deleted_robot,
+            narrowed_robot,
         )
     ]
     for case in cases:

@@ -164,3 +164,19 @@ def test_cookies_are_secure_on_https(db: None, anonymous: Client, settings) -> N
     settings.EXTERNAL_URL = "https://registry.example"
     answer = anonymous.post("/account/preferences", {"theme": "dark"})
     assert answer.cookies["harbor_theme"]["secure"]
+
+
+def test_read_only_mode_lets_people_in_and_changes_nothing(world: World, anonymous: Client) -> None:
+    from harbor_core.services import config
+
+    config.config_set(read_only=True)
+    config.forget()
+    assert _sign_in(anonymous, "dev", content.PASSWORD).status_code == 302
+    change = {"old": content.PASSWORD, "new": "Another-horse-8", "again": "Another-horse-8"}
+    refused = anonymous.post("/account/password", change)
+    assert refused.status_code == 403 and "read-only" in refused.content.decode()
+    world.developer.refresh_from_db()
+    assert world.developer.check_password(content.PASSWORD)
+    assert anonymous.post("/account/preferences", {"theme": "dark"}).status_code == 302
+    assert anonymous.post("/account/sign-out").status_code == 302
+    config.forget()

@@ -59,8 +59,9 @@ def test_pages_in_chinese_hold_no_english_words(world: World, admin: Client) -> 
     admin.cookies["harbor_lang"] = "zh-hans"
     known = re.compile(
         r"Harbor|English|library|secret|empty|root|app|multi|arch|charts|docker|podman|nerdctl|ctr|crictl|pull|push|login"
-        r"|localhost|sha256|linux|amd|arm|IMAGE|CHART|KiB|MiB|B|v2|CA|latest|image|images|index|json|tag|SOURCE|TAG"
-        r"|REPOSITORY|helm|oci|version|plain|http|u"
+        r"|localhost|sha256|linux|amd|arm|IMAGE|CHART|KiB|MiB|B|v2|CA|latest|image|images|index|json|tag|SOURCE|TAG|Webhook"
+        r"|REPOSITORY|helm|oci|version|plain|http|u|API|OpenAPI|JavaScript|CNAB|WASM|SBOM|CNAI|UNKNOWN|OCI|windows|darwin"
+        r"|ppc|le|riscv|mips|loong|freebsd"
     )
     base = f"/harbor/projects/{world.library.pk}/repositories"
     for url in ("/harbor/projects", base, f"{base}/app", f"{base}/app?view=artifacts", "/nothing", "/account/password"):

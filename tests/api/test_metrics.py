@@ -1,0 +1,151 @@
+"""What Prometheus reads."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from harbor_core.api.metrics import resources
+from harbor_core.env import ConfigError, env_address
+from harbor_core.lib.metrics import operation
+from jobservice import dispatch
+from jobservice.models import JobTotal, Task
+from jobservice.services.transitions import move
+from jobservice.states import Status
+from projects.models import Blob
+from tests.portal.conftest import World, world  # noqa: F401 - a fixture
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.django_db
+
+
+def _values(text: str) -> dict[str, float]:
+    return {
+        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+        for line in text.splitlines()
+        if line and not line.startswith("#")
+    }
+
+
+@pytest.fixture
+def read(settings: LazySettings) -> Client:
+    settings.METRICS = "127.0.0.1:9090"
+    settings.METRICS_CACHE_SECONDS = 0
+    cache.clear()
+    return Client()
+
+
+def test_there_is_nothing_unless_it_is_wanted() -> None:
+    assert Client().get("/_metrics").status_code == 404
+
+
+def test_components_of_other_systems_are_not_there(read: Client) -> None:
+    assert read.get("/_metrics?comp=registry").status_code == 404
+
+
+def test_what_there_is(read: Client, world: World) -> None:  # noqa: F811 - the fixture
+    blob = Blob.objects.create(digest="sha256:" + "a" * 64, size=7, touched_at=timezone.now())
+    dispatch.submit("RETENTION")
+    answer = read.get("/_metrics")
+    assert answer.status_code == 200 and answer["Content-Type"].startswith("text/plain; version=")
+    found = _values(answer.content.decode())
+    assert found['harbor_project_total{public="true"}'] == 1 and found['harbor_project_total{public="false"}'] == 2
+    assert found['harbor_project_member_total{project_name="secret"}'] == world.secret.members.count()
+    assert found['harbor_project_quota_byte{project_name="library"}'] == world.library.quota.hard
+    assert found["harbor_statistics_total_repo_amount"] == sum(
+        value for name, value in found.items() if name.startswith("harbor_project_repo_total")
+    )
+    assert found['harbor_task_queue_size{type="RETENTION"}'] == 1
+    assert found['harbor_up{component="database"}'] == 1
+    assert found['harbor_gc_blobs{state="waiting"}'] == 1 and found['harbor_gc_bytes{state="waiting"}'] == blob.size
+
+
+def test_a_project_that_was_deleted_is_gone(read: Client, world: World) -> None:  # noqa: F811 - the fixture
+    world.empty.deleted = True
+    world.empty.save()
+    assert 'project_name="empty"' not in read.get("/_metrics").content.decode()
+
+
+def test_tasks_that_ended(read: Client) -> None:
+    task = dispatch.submit("RETENTION").tasks.get()
+    for source, target in ((Status.PENDING, Status.RUNNING), (Status.RUNNING, Status.SUCCESS)):
+        move(Task.objects.filter(pk=task.pk), source, target)
+    found = _values(read.get("/_metrics?comp=jobservice").content.decode())
+    assert found['harbor_jobservice_task_total{status="Success",type="RETENTION"}'] == 1
+    assert 'harbor_jobservice_task_process_time_seconds_total{status="Success",type="RETENTION"}' in found
+    assert JobTotal.objects.get().tasks == 1
+
+
+def test_numbers_cost_the_same_however_much_there_is(
+    read: Client,
+    world: World,  # noqa: F811 - the fixture
+    django_assert_max_num_queries: object,
+) -> None:
+    with django_assert_max_num_queries(30):  # type: ignore[operator]  # a fixture
+        read.get("/_metrics")
+
+
+_COUNTING = """
+import sys
+from harbor_core.lib import metrics
+def answer(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+application = metrics.counted(answer, frozenset(("projects",)))
+for path in sys.argv[1:]:
+    application({"REQUEST_METHOD": "GET", "PATH_INFO": path}, lambda status, headers: None)
+metrics.uploaded(5)
+if not sys.argv[1:]:
+    sys.stdout.buffer.write(metrics.exposition(requests=True))
+"""
+
+
+def test_all_processes_are_added_up(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMETHEUS")}
+    environment |= {"HARBOR_METRICS": "on", "HARBOR_RUN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+
+    def run(*paths: str) -> str:
+        command = [sys.executable, "-c", _COUNTING, *paths]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    run("/api/v2.0/projects/1", "/v2/a/b/manifests/latest")
+    run("/api/v2.0/projects", "/api/v2.0/" + "x" * 50)
+    found = _values(run())
+    requests = 'harbor_core_http_request_total{code="200",method="GET",operation="%s"}'
+    assert {name: found[requests % name] for name in ("projects", "manifest", "api")} == {
+        "projects": 2, "manifest": 1, "api": 1,
+    }  # fmt: skip
+    assert found["harbor_core_uploaded_bytes_total"] == 15
+    assert found["harbor_core_http_inflight_requests"] == 0
+    assert found['harbor_core_http_request_duration_seconds_count{method="GET",operation="projects"}'] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v2/library/blobs/manifests/latest", "manifest"), ("/v2/a/blobs/uploads/", "upload"), ("/v2/", "v2"),
+        ("/v2/a/blobs/sha256:aa", "blob"), ("/v2/a/tags/list", "tags"), ("/service/token", "token"),
+        ("/_authz/blob", "authorize_blob"), ("/api/v2.0/projects", "projects"), ("/api/v2.0/nothing/x", "api"),
+        ("/api/version", "api"), ("/harbor/projects", "portal"),
+    ],
+)  # fmt: skip
+def test_operations_come_from_a_fixed_set(path: str, name: str) -> None:
+    assert operation(path, resources()) == name
+
+
+def test_where_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, address in (("", ""), ("off", ""), ("on", "127.0.0.1:9090"), ("9100", "127.0.0.1:9100"),
+                           ("0.0.0.0:9100", "0.0.0.0:9100"), ("[::]:9100", "[::]:9100")):  # fmt: skip
+        monkeypatch.setenv("HARBOR_METRICS", value)
+        assert env_address("HARBOR_METRICS") == address
+    for value in ("everywhere:9100", "70000", ":9100", "127.0.0.1:"):
+        monkeypatch.setenv("HARBOR_METRICS", value)
+        with pytest.raises(ConfigError, match=re.escape("HARBOR_METRICS must be")):
+            env_address("HARBOR_METRICS")

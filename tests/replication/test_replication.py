@@ -1,0 +1,295 @@
+"""Replication between real registries: two instances of this project and a docker-registry."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support import oci
+from tests.support.remote import RemoteRegistry
+from tests.support.services import wait_until
+from tests.support.stack import Stack
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@pytest.fixture(scope="module")
+def near() -> Iterator[Stack]:
+    with Stack() as stack:
+        yield stack.start()
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[Stack]:
+    with Stack() as stack:
+        yield stack.start(database="sqlite")
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[RemoteRegistry]:
+    registry = RemoteRegistry(("mover", "Moving-pass-1"))
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+def api(near: Stack) -> Iterator[httpx.Client]:
+    with near.api() as client:
+        yield client
+
+
+@pytest.fixture
+def there(far: Stack) -> Iterator[httpx.Client]:
+    with far.api() as client:
+        yield client
+
+
+def registry(api: httpx.Client, kind: str, url: str, login: tuple[str, str]) -> int:
+    credential = {"type": "basic", "access_key": login[0], "access_secret": login[1]}
+    body = {"name": uuid.uuid4().hex[:12], "type": kind, "url": url, "credential": credential}
+    made = api.post("/api/v2.0/registries", json=body)
+    assert made.status_code == 201, made.text
+    return int(made.headers["Location"].rpartition("/")[2])
+
+
+def policy(api: httpx.Client, **values: Any) -> int:
+    body = {"name": uuid.uuid4().hex[:12], "enabled": True, "override": True, "dest_namespace_replace_count": 0}
+    made = api.post("/api/v2.0/replication/policies", json=body | values)
+    assert made.status_code == 201, made.text
+    return int(made.headers["Location"].rpartition("/")[2])
+
+
+def named(pattern: str, tag: str = "") -> list[dict[str, str]]:
+    return [{"type": "name", "value": pattern}] + ([{"type": "tag", "value": tag}] if tag else [])
+
+
+def ended(api: httpx.Client, path: str, seconds: float = 60) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    while (found := api.get(path).json())["status"] == "InProgress":
+        assert time.monotonic() < until, found
+        time.sleep(0.1)
+    return dict(found)
+
+
+def logs(api: httpx.Client, path: str) -> str:
+    tasks = api.get(f"{path}/tasks").json()
+    return "\n".join(api.get(f"{path}/tasks/{task['id']}/log").text for task in tasks)
+
+
+def ran(api: httpx.Client, policy_id: int, status: str = "Succeed") -> dict[str, Any]:
+    started = api.post("/api/v2.0/replication/executions", json={"policy_id": policy_id})
+    assert started.status_code == 201, started.text
+    found = ended(api, started.headers["Location"])
+    assert found["status"] == status, (found, logs(api, started.headers["Location"]))
+    return found | {"path": started.headers["Location"]}
+
+
+def project(api: httpx.Client) -> str:
+    name = f"p{uuid.uuid4().hex[:10]}"
+    assert api.post("/api/v2.0/projects", json={"project_name": name}).status_code == 201
+    return name
+
+
+def digest(client: httpx.Client, repository: str, reference: str) -> str:
+    answer = client.head(f"/v2/{repository}/manifests/{reference}", headers={"Accept": "*/*"})
+    return str(answer.headers["Docker-Content-Digest"]) if answer.status_code == 200 else ""
+
+
+def push_index(client: httpx.Client, repository: str, tag: str) -> bytes:
+    """Of two platforms, with a signature on it."""
+    entries = []
+    for architecture in ("amd64", "arm64"):
+        child = oci.image(50_000, architecture=architecture)
+        assert oci.push(client, repository, oci.digest_of(child.manifest), child).status_code == 201
+        entry = oci.descriptor(child.manifest, oci.OCI_MANIFEST)
+        entries.append(entry | {"platform": {"architecture": architecture, "os": "linux"}})
+    index = oci.json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
+    assert oci.put_manifest(client, repository, tag, index, INDEX).status_code == 201
+    signature = oci.image(300, subject=oci.descriptor(index, INDEX))
+    assert oci.push(client, repository, oci.digest_of(signature.manifest), signature).status_code == 201
+    return index
+
+
+def test_push_to_another_instance_and_pull_back(
+    api: httpx.Client, there: httpx.Client, near: Stack, far: Stack
+) -> None:
+    name = project(api)
+    index = push_index(api, f"{name}/group/app", "1.0")
+    assert oci.push(api, f"{name}/group/app", "dev", oci.image()).status_code == 201
+    remote = registry(api, "harbor", far.url, far.admin)
+    pushing = policy(api, dest_registry={"id": remote}, filters=named(f"{name}/**", "1.*"))
+    found = ran(api, pushing)
+    assert (found["total"], found["succeed"], found["trigger"]) == (1, 1, "manual")
+    assert digest(there, f"{name}/group/app", "1.0") == oci.digest_of(index)
+    assert digest(there, f"{name}/group/app", "dev") == ""
+    referrers = there.get(f"/v2/{name}/group/app/referrers/{oci.digest_of(index)}").json()["manifests"]
+    assert len(referrers) == 1
+    again = ran(api, pushing)
+    assert "is copied" not in logs(api, again["path"])
+
+    flat = project(api)
+    pulling = policy(
+        api,
+        src_registry={"id": remote},
+        filters=named(f"{name}/group/app"),
+        dest_namespace=flat,
+        dest_namespace_replace_count=2,
+        copy_by_chunk=True,
+    )
+    ran(api, pulling)
+    assert digest(api, f"{flat}/app", "1.0") == oci.digest_of(index)
+    assert len(api.get(f"/v2/{flat}/app/referrers/{oci.digest_of(index)}").json()["manifests"]) == 1
+    assert api.delete(f"/api/v2.0/registries/{remote}").status_code == 412
+    for used in (pushing, pulling):
+        assert api.delete(f"/api/v2.0/replication/policies/{used}").status_code == 200
+    assert api.delete(f"/api/v2.0/registries/{remote}").status_code == 200
+
+
+def test_a_plain_registry_both_ways(api: httpx.Client, plain: RemoteRegistry) -> None:
+    name = project(api)
+    images = {tag: oci.image(200_000) for tag in ("1.0", "1.1")}
+    for tag, image in images.items():
+        assert oci.push(api, f"{name}/app", tag, image).status_code == 201
+    remote = registry(api, "docker-registry", plain.url, ("mover", "Moving-pass-1"))
+    ran(api, policy(api, dest_registry={"id": remote}, filters=named(f"{name}/**"), copy_by_chunk=True))
+    with httpx.Client(base_url=plain.url, auth=("mover", "Moving-pass-1")) as client:
+        for tag, image in images.items():
+            answer = client.get(f"/v2/{name}/app/manifests/{tag}", headers={"Accept": oci.OCI_MANIFEST})
+            assert answer.content == image.manifest
+            layer = client.get(f"/v2/{name}/app/blobs/{oci.digest_of(image.layer)}")
+            assert layer.content == image.layer
+    made = f"{name}-back"
+    back = policy(api, src_registry={"id": remote}, filters=named(f"{name}/*"), dest_namespace=made, speed=200)
+    api.put(f"/api/v2.0/replication/policies/{back}", json={})
+    body = api.get(f"/api/v2.0/replication/policies/{back}").json() | {"dest_namespace_replace_count": 1}
+    assert api.put(f"/api/v2.0/replication/policies/{back}", json=body).status_code == 200
+    ran(api, back)
+    assert {tag: digest(api, f"{made}/app", tag) for tag in images} == {
+        tag: oci.digest_of(image.manifest) for tag, image in images.items()
+    }
+
+
+def test_override_is_asked_for(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
+    name = project(api)
+    assert there.post("/api/v2.0/projects", json={"project_name": name}).status_code == 201
+    ours, theirs = oci.image(), oci.image()
+    assert oci.push(api, f"{name}/app", "1", ours).status_code == 201
+    assert oci.push(there, f"{name}/app", "1", theirs).status_code == 201
+    remote = registry(api, "harbor", far.url, far.admin)
+    kept = ran(api, policy(api, dest_registry={"id": remote}, filters=named(f"{name}/app"), override=False))
+    assert "is kept" in logs(api, kept["path"])
+    assert digest(there, f"{name}/app", "1") == oci.digest_of(theirs.manifest)
+    ran(api, policy(api, dest_registry={"id": remote}, filters=named(f"{name}/app")))
+    assert digest(there, f"{name}/app", "1") == oci.digest_of(ours.manifest)
+
+
+def test_events_carry_pushes_and_deletions(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
+    name = project(api)
+    remote = registry(api, "harbor", far.url, far.admin)
+    used = policy(
+        api,
+        dest_registry={"id": remote},
+        filters=named(f"{name}/**", "v*"),
+        trigger={"type": "event_based"},
+        replicate_deletion=True,
+    )
+    for tag in ("v1", "other"):
+        assert oci.push(api, f"{name}/app", tag, oci.image()).status_code == 201
+    wait_until(lambda: digest(there, f"{name}/app", "v1"), 60, "the push to arrive")
+    runs = api.get("/api/v2.0/replication/executions", params={"policy_id": used}).json()
+    assert [run["trigger"] for run in runs] == ["event_based"]
+    assert digest(there, f"{name}/app", "other") == ""
+    assert api.delete(f"/v2/{name}/app/manifests/v1").status_code == 202
+    wait_until(lambda: not digest(there, f"{name}/app", "v1"), 60, "the deletion to arrive")
+
+
+def test_events_keep_to_the_filters_of_labels(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
+    name, label = project(api), uuid.uuid4().hex[:10]
+    made = api.post("/api/v2.0/labels", json={"name": label, "scope": "g"})
+    remote = registry(api, "harbor", far.url, far.admin)
+    filters = named(f"{name}/**")
+    labelled = policy(
+        api,
+        dest_registry={"id": remote},
+        filters=[*filters, {"type": "label", "value": [label]}],
+        trigger={"type": "event_based"},
+    )
+    others = policy(
+        api,
+        dest_registry={"id": remote},
+        filters=[*filters, {"type": "label", "value": [label], "decoration": "excludes"}],
+        dest_namespace=f"{name}-others",
+        trigger={"type": "event_based"},
+    )
+    pushed = oci.image()
+    assert oci.push(api, f"{name}/app", "1", pushed).status_code == 201
+    wait_until(lambda: digest(there, f"{name}-others/{name}/app", "1"), 60, "what has no label to arrive")
+    assert not digest(there, f"{name}/app", "1")
+    artifact = f"/api/v2.0/projects/{name}/repositories/app/artifacts/{oci.digest_of(pushed.manifest)}"
+    label_id = int(made.headers["Location"].rpartition("/")[2])
+    assert api.post(f"{artifact}/labels", json={"id": label_id}).status_code == 200
+    assert oci.push(api, f"{name}/app", "2", pushed).status_code == 201
+    wait_until(lambda: digest(there, f"{name}/app", "2"), 60, "what has the label to arrive")
+    for used in (labelled, others):
+        runs = api.get("/api/v2.0/replication/executions", params={"policy_id": used}).json()
+        for run in runs:
+            ended(api, f"/api/v2.0/replication/executions/{run['id']}")
+    assert not digest(there, f"{name}-others/{name}/app", "2")
+
+
+def test_what_cannot_be_copied_fails_with_a_reason(api: httpx.Client, plain: RemoteRegistry) -> None:
+    name = project(api)
+    assert oci.push(api, f"{name}/app", "1", oci.image()).status_code == 201
+    remote = registry(api, "docker-registry", plain.url, ("mover", "Moving-pass-1"))
+    values = {"dest_registry": {"id": remote}, "filters": named(f"{name}/app")}
+    many = policy(api, **values | {"dest_namespace": "x", "dest_namespace_replace_count": 5})
+    assert "has no 5 parts" in ran(api, many, "Failed")["status_text"]
+    nothing = policy(api, **values | {"filters": named(f"{name}/nothing")})
+    assert ran(api, nothing)["status_text"] == "no resources need to be replicated"
+    disabled = policy(api, **values | {"enabled": False})
+    refused = api.post("/api/v2.0/replication/executions", json={"policy_id": disabled})
+    assert refused.status_code == 412
+
+
+def test_a_slow_run_is_stopped(api: httpx.Client, plain: RemoteRegistry) -> None:
+    name = project(api)
+    assert oci.push(api, f"{name}/app", "1", oci.image(3_000_000)).status_code == 201
+    remote = registry(api, "docker-registry", plain.url, ("mover", "Moving-pass-1"))
+    slow = policy(
+        api, dest_registry={"id": remote}, filters=named(f"{name}/app"), speed=50, single_active_replication=True
+    )
+    started = api.post("/api/v2.0/replication/executions", json={"policy_id": slow})
+    path = started.headers["Location"]
+    wait_until(lambda: [task["status"] for task in api.get(f"{path}/tasks").json()] == ["InProgress"], 30, "a task")
+    second = ran(api, slow, "Failed")
+    assert second["status_text"].startswith("Execution skipped")
+    stopped = api.put(path)
+    assert (stopped.status_code, stopped.json()) == (200, None)
+    assert ended(api, path)["status"] == "Stopped"
+
+
+@pytest.mark.slow
+def test_a_killed_worker_goes_on_where_it_was(api: httpx.Client, there: httpx.Client, near: Stack, far: Stack) -> None:
+    name = project(api)
+    image = oci.image(45_000_000)
+    assert oci.push(api, f"{name}/app", "1", image).status_code == 201
+    remote = registry(api, "harbor", far.url, far.admin)
+    used = policy(api, dest_registry={"id": remote}, filters=named(f"{name}/app"), copy_by_chunk=True, speed=6000)
+    started = api.post("/api/v2.0/replication/executions", json={"policy_id": used})
+    path = started.headers["Location"]
+    uploads = Path(far.storage_root)
+    wait_until(
+        lambda: any(file.stat().st_size > 15_000_000 for file in uploads.rglob(f"{name}/**/_uploads/*/data")),
+        60,
+        "the middle of some chunk",
+    )
+    near.kill("worker")
+    found = ended(api, path, 300)
+    assert found["status"] == "Succeed", logs(api, path)
+    assert "goes on at" in logs(api, path)
+    assert digest(there, f"{name}/app", "1") == oci.digest_of(image.manifest)
+    assert there.get(f"/v2/{name}/app/blobs/{oci.digest_of(image.layer)}").content == image.layer
