@@ -2,10 +2,13 @@
 PYTHON ?= python3
 INSTALL = PYTHON="$(PYTHON)" harbor_core/standalone/install.sh
 T ?= tests
-# Directories that bring their own stacks, with the databases they need.
-WITHOUT_STACKS = $(addprefix --ignore=tests/,e2e faults browser standalone gateway)
+# Directories whose tests bring whole stacks, with the databases they need; they run one after the other.
+STACKS = e2e faults browser standalone gateway replication
+WITHOUT_STACKS = $(addprefix --ignore=tests/,$(STACKS))
+FAST = not slow and not compose
+PARALLEL = -n auto --dist loadscope
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow bench conformance lint format install clean screenshots
+.PHONY: help run test test-slow test-compose bench conformance lint format install clean screenshots
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +18,20 @@ run: ## The whole registry in the foreground on port 8080; settings: docs/config
 	@exec .venv/bin/python -m harbor_core.standalone
 
 test: install ## The test suite against private PostgreSQL, Redis, docker-registry and nginx, then a smoke run on SQLite
-	.venv/bin/python -m pytest $(T) -m "not slow"
-	HARBOR_TEST_DATABASE=sqlite .venv/bin/python -m pytest $(T) -m "not slow and not postgres" $(WITHOUT_STACKS)
+	@status=0; \
+	.venv/bin/python -m pytest $(T) -m "$(FAST)" $(WITHOUT_STACKS) $(PARALLEL) || status=1; \
+	[ "$(T)" != tests ] || .venv/bin/python -m pytest $(addprefix tests/,$(STACKS)) -m "$(FAST)" || status=1; \
+	HARBOR_TEST_DATABASE=sqlite .venv/bin/python -m pytest $(T) -m "$(FAST) and not postgres" $(WITHOUT_STACKS) \
+		--ignore=tests/security --ignore=tests/portal $(PARALLEL) || status=1; \
+	exit $$status
 
-test-slow: install ## What `make test` leaves out: large layers, faults, every client
+test-slow: ## What `make test` leaves out: large layers, faults, every client, the Helm chart
+	@$(INSTALL) conformance
 	.venv/bin/python -m pytest $(T) -m slow
+
+test-compose: ## The compose file on a private Docker Engine, with base images made of Debian packages
+	@$(INSTALL) compose
+	.venv/bin/python -m pytest tests/packaging -m compose
 
 bench: install ## Ratios against a bare docker-registry on this machine
 	.venv/bin/python -m tests.bench
