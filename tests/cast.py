@@ -73,9 +73,11 @@ def make_robot(name: str, project: Project | None, grants: Iterable[str], secret
 
 def grant_robot(robot: Robot, kind: str, project: Project | None, grants: Iterable[str]) -> None:
     """Kind ``project`` without a project means every project."""
-    for grant in grants:
-        resource, action = grant.split(":")
-        RobotPermission.objects.create(robot=robot, kind=kind, project=project, resource=resource, action=action)
+    named = [grant.split(":") for grant in grants]
+    RobotPermission.objects.bulk_create(
+        RobotPermission(robot=robot, kind=kind, project=project, resource=resource, action=action)
+        for resource, action in named
+    )
 
 
 def actor_of(user: User) -> Actor:
@@ -197,16 +199,14 @@ def fresh_memory() -> Iterator[None]:
     forget_everything()
 
 
-@pytest.fixture
-def admin(db: None) -> User:
+def make_admin() -> User:
     """The rows of a new installation. Returns its administrator."""
     seed(PASSWORD)
     User.objects.filter(pk=ADMIN_ID).update(password=hashed(PASSWORD))
     return User.objects.get(pk=ADMIN_ID)
 
 
-@pytest.fixture
-def world(admin: User) -> World:
+def make_world(admin: User) -> World:
     users = {"sysadmin": admin} | {name: make_user(name) for name in (*ROLES, "outsider")}
     project = make_project("team", users["project_admin"])
     for name, role in ROLES.items():
@@ -225,6 +225,16 @@ def world(admin: User) -> World:
     }
     digest = push_image(actor_of(users["developer"]), "team/app", "1.0")
     return World(users, project, robots, Artifact.objects.get(digest=digest), Api(logins))
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return make_admin()
+
+
+@pytest.fixture
+def world(admin: User) -> World:
+    return make_world(admin)
 
 
 @pytest.fixture

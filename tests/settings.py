@@ -34,6 +34,9 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 
 from harbor_core.settings import *  # noqa: F403 - everything else is as in production
 
+# Hundreds of accounts are made; what a guess costs is a matter of tests/auth, which names the real one.
+PASSWORD_HASHERS = ["tests.support.hashers.QuickHasher", *PASSWORD_HASHERS]  # noqa: F405
+
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file as in production: Django's default, a database in memory, knows no waiting between connections.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.db")}  # noqa: F405

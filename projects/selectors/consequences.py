@@ -76,7 +76,7 @@ def of_artifacts(project: Project, artifacts: QuerySet[Artifact]) -> Loss:
         artifacts=artifacts.count(),
         tags=_names(tags),
         accessories=attached.count(),
-        freed=_freed(project, everything),
+        freed=None if _many(artifacts) else _freed(project, everything),
         immutable=_immutable(project, tags),
         parts=Names(tuple(named.order_by("pk").values_list("digest", flat=True)[:NAMED]), named.count()),
     )
@@ -108,11 +108,15 @@ def _protected(rules: Rules, tags: QuerySet[Tag]) -> Iterator[str]:
             yield f"{repository}:{name}"
 
 
+def _many(artifacts: QuerySet[Artifact]) -> bool:
+    return artifacts.order_by().values("pk")[: COUNTED + 1].count() > COUNTED
+
+
 def _freed(project: Project, artifacts: QuerySet[Artifact]) -> int | None:
     """Bytes of the blobs that nothing else in the project names; None where it would take long to say."""
-    ids = artifacts.order_by().values("pk")
-    if ids[: COUNTED + 1].count() > COUNTED:
+    if _many(artifacts):
         return None
+    ids = artifacts.order_by().values("pk")
     named = ArtifactBlob.objects.filter(artifact__in=ids).order_by().values("blob_id")
     here = dict(named.annotate(names=Count("pk")).values_list("blob_id", "names"))
     kept = ProjectBlob.objects.filter(project=project, blob__artifacts__artifact__in=ids).distinct()

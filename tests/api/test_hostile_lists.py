@@ -61,7 +61,7 @@ ATTACKS = [
     *(f"sort={quote(sort)}" for sort in SORTS),
     *OTHERS,
 ]
-SHARE = 6  # `make test` sends each list this part (1/n) of them, each list another one
+SHARE = 15  # `make test` sends each list this part (1/n) of them, each list another one
 
 
 def failures(world: World, persona: str, share: int, fine: set[int]) -> list[tuple[int, str, str]]:

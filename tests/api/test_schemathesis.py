@@ -114,7 +114,7 @@ class Attempt:
         ("developer", GenerationMode.POSITIVE),
     ],
 )
-@pytest.mark.parametrize("examples", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_every_operation(persona: str, mode: GenerationMode, examples: int, world: World, one_connection: None) -> None:
     grow(world, 2)
     attempt = Attempt(base64.b64encode(world.api.logins[persona].encode()).decode(), known(world), examples)

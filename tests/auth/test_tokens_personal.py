@@ -27,7 +27,7 @@ from projects import access
 from projects.models import Member, Project
 from tests.cast import PERSONAS, World, actor_of, configure, forget_everything, make_project, push_image
 from tests.security.rows import ROWS
-from tests.security.things import path_of
+from tests.security.things import named
 
 TOKENS = "users/current/tokens"
 EVERYTHING = ("pull", "push", "delete", "api:read", "api:write")
@@ -303,6 +303,7 @@ def test_every_route(world: World) -> None:
         make_token(developer, "api:read"),
         make_token(developer, "pull", "push", "delete"),
     )
+    there = named(world)
     differing = []
     for row in ROWS:
         reads = row.verb in ("GET", "HEAD")
@@ -310,7 +311,7 @@ def test_every_route(world: World) -> None:
         as_owner = 403 if managed else row.expected[PERSONAS.index("developer")]
         for secret, expected in ((write, as_owner), (read, as_owner if reads else 403), (pull, 403)):
             with transaction.atomic():
-                path = path_of(row, world)
+                path = row.path.format(**there)
                 status = world.api(f"developer:{secret}", row.verb, path, row.body).status_code
                 transaction.set_rollback(True)
             forget_everything()

@@ -20,7 +20,13 @@ def paths(site: Stack, ids: dict[str, int]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("theme", "size", "language"), [("light", WIDE, "en"), ("dark", WIDE, "zh-hans"), ("light", NARROW, "en")]
+    ("theme", "size", "language"),
+    [
+        ("dark", NARROW, "zh-hans"),
+        pytest.param("light", WIDE, "en", marks=pytest.mark.slow),
+        pytest.param("dark", WIDE, "zh-hans", marks=pytest.mark.slow),
+        pytest.param("light", NARROW, "en", marks=pytest.mark.slow),
+    ],
 )
 def test_every_page_is_accessible_and_fits(
     browser: Browser, site: Stack, paths: dict[str, str], theme: str, size: dict[str, int], language: str

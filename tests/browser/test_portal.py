@@ -184,8 +184,9 @@ def test_failure_of_a_part_is_said(page: Page, site: Stack) -> None:
     expect(page.locator("#list tbody tr")).to_have_count(15)
 
 
-def test_no_page_is_wider_than_a_phone(browser: Browser, site: Stack) -> None:
-    for width, language in itertools.product((360, 768), ("en", "zh-hans")):
+@pytest.mark.parametrize("widths", [(360,), pytest.param((360, 768), marks=pytest.mark.slow)])
+def test_no_page_is_wider_than_a_phone(browser: Browser, site: Stack, widths: tuple[int, ...]) -> None:
+    for width, language in itertools.product(widths, ("en", "zh-hans")):
         made = context(browser, site, size={"width": width, "height": 740}, language=language)
         sign_in(made, *site.admin)
         page = made.new_page()
@@ -209,7 +210,14 @@ def test_drawer_on_a_phone(browser: Browser, site: Stack) -> None:
     made.close()
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [
+        ("light", WIDE),
+        pytest.param("dark", WIDE, marks=pytest.mark.slow),
+        pytest.param("light", NARROW, marks=pytest.mark.slow),
+    ],
+)
 def test_accessibility(browser: Browser, site: Stack, theme: str, size: dict[str, int]) -> None:
     made = context(browser, site, theme=theme, size=size)
     page = made.new_page()

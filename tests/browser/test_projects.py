@@ -142,7 +142,7 @@ def test_a_developer_sees_the_pages_without_their_actions(browser: Browser, site
     made.close()
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [pytest.param("light", WIDE, marks=pytest.mark.slow), ("dark", NARROW)])
 def test_accessibility_and_width(browser: Browser, site: Stack, theme: str, size: dict[str, int]) -> None:
     made = context(browser, site, theme=theme, size=size)
     sign_in(made, *site.admin)

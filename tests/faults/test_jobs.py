@@ -156,6 +156,7 @@ def test_a_broker_that_does_not_answer(engine: Engine) -> None:
         ended(engine, row["pk"], seconds=60)
 
 
+@pytest.mark.slow
 def test_two_clocks(engine: Engine, tmp_path: Path) -> None:
     """Every fire time once, with a broker that goes away in between."""
     engine.clock()
@@ -194,6 +195,7 @@ def test_a_missed_time_runs_once(engine: Engine) -> None:
     assert engine.run("Schedule.objects.get(vendor_type='TEST').next_time > schedules.timezone.now()")
 
 
+@pytest.mark.slow
 def test_a_task_longer_than_the_brokers_patience(engine: Engine, tmp_path: Path) -> None:
     """The broker gives a message to somebody else after two seconds; the task takes eight."""
     notes = tmp_path / "notes"
@@ -221,6 +223,7 @@ def test_a_stop_takes_seconds(engine: Engine, tmp_path: Path) -> None:
     assert engine.run("set(Execution.objects.values_list('status', flat=True)) == {'Stopped'}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["postgres"], indirect=True)  # SQLite has no server
 def test_the_database_restarts(engine: Engine, tmp_path: Path) -> None:
     """A job that does not need it goes on; one that does is tried again; nothing runs twice at once."""

@@ -216,7 +216,7 @@ def test_deleting_goes_to_core(stack: Stack, pull: dict[str, str]) -> None:
         assert client.get(f"/v2/{REPOSITORY}/blobs/{digest}", headers=headers).status_code == 404
 
 
-@pytest.mark.parametrize("redirect", ["true", "false"])
+@pytest.mark.parametrize("redirect", [pytest.param("true", marks=pytest.mark.slow), "false"])
 def test_object_storage_is_reached_by_redirect_or_by_stream(redirect: str) -> None:
     with Stack() as stack:
         stack.start(database="sqlite", storage="s3", HARBOR_STORAGE_REDIRECT=redirect)

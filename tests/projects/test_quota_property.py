@@ -178,11 +178,12 @@ class Accounting(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_accounting_equals_a_recount() -> None:
+@pytest.mark.parametrize("examples", [12, pytest.param(100, marks=pytest.mark.slow)])
+def test_accounting_equals_a_recount(examples: int) -> None:
     run_state_machine_as_test(
         Accounting,
         settings=settings(
-            max_examples=40,
+            max_examples=examples,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -167,6 +167,7 @@ def test_freshness_and_offline(api: httpx.Client, there: httpx.Client, upstream:
     assert not upstream.asked
 
 
+@pytest.mark.slow
 def test_what_clients_left_out_is_fetched_later(
     site: Stack, api: httpx.Client, there: httpx.Client, upstream: Upstream
 ) -> None:

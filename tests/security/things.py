@@ -19,7 +19,6 @@ from projects.selectors.webhooks import target_key
 from projects.services import artifacts
 from replication.models import Registry, ReplicationPolicy
 from tests.cast import World, push_image
-from tests.security.matrix import Row
 
 HOOK = {"type": "http", "address": "https://hook.example/in", "payload_format": "Default"}
 FREE_LABEL = 424242  # a row's body cannot be filled in
@@ -115,15 +114,10 @@ def moved_and_deleted(world: World) -> dict[str, int | str]:
     return {"moved": "moved", "trash": TrashedArtifact.objects.get().pk}
 
 
-def named(world: World, paths: str) -> dict[str, int | str]:
-    """What stands in these paths: things that are made now, and the cast, ids by name. ``team`` is the project, ``mid``
-    the guest's membership."""
+def named(world: World) -> dict[str, int | str]:
+    """Whatever a row's path may name: things that are made now, and the cast, ids by name. ``team`` is the project,
+    ``mid`` the guest's membership."""
     cast = {name: found.pk for name, found in (world.users | world.robots).items()}
     mid = world.project.members.get(user=world.users["guest"]).pk
-    made = make(world) | (moved_and_deleted(world) if "{moved}" in paths or "{trash}" in paths else {})
-    return cast | {"team": world.project.pk, "mid": mid, "quota": world.project.quota.pk} | made
-
-
-def path_of(row: Row, world: World) -> str:
-    """Where the row asks."""
-    return row.path.format(**named(world, row.path))
+    place = {"team": world.project.pk, "mid": mid, "quota": world.project.quota.pk}
+    return cast | place | make(world) | moved_and_deleted(world)

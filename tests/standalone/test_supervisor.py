@@ -119,7 +119,9 @@ def test_every_program_is_started_again_after_kill_9(own: Stack) -> None:
         before = own.pid(role)
         assert own.kill(role) != before
     with own.api() as client:
-        assert client.get("/api/v2.0/health").json()["status"] == "healthy"
+        wait_until(
+            lambda: client.get("/api/v2.0/health").json()["status"] == "healthy", 60, "every component to be well"
+        )
 
 
 def test_nothing_survives_a_killed_supervisor(own: Stack) -> None:
@@ -163,6 +165,7 @@ def test_only_the_gateway_listens_on_a_port(own: Stack) -> None:
     assert ports == {own.port}
 
 
+@pytest.mark.slow
 def test_a_deep_data_folder_gets_a_short_run_folder(data_dir: Path) -> None:
     deep = data_dir.joinpath(*["a-rather-long-folder-name"] * 5)
     with Stack() as running:
@@ -184,6 +187,7 @@ def test_tls_with_the_generated_authority(stack_tls: Stack) -> None:
     assert f"Location: {stack_tls.url}/harbor" in answer
 
 
+@pytest.mark.slow
 def test_the_default_password_is_announced_loudly() -> None:
     with Stack() as running:
         running.start(database="sqlite", HARBOR_ADMIN_PASSWORD="")
