@@ -39,6 +39,7 @@ TARGET = {"type": "http", "address": "https://hook.invalid", "skip_cert_verify":
 RULES = 15  # no project has many
 KEEP_ALL = {
     "action": "retain",
+    "disabled": False,
     "template": "always",
     "params": {},
     "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": "**"}],

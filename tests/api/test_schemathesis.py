@@ -111,7 +111,7 @@ class Attempt:
     [
         ("sysadmin", GenerationMode.POSITIVE),
         ("sysadmin", GenerationMode.NEGATIVE),
-        ("developer", GenerationMode.POSITIVE),
+        pytest.param("developer", GenerationMode.POSITIVE, marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("examples", [2, pytest.param(10, marks=pytest.mark.slow)])

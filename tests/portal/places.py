@@ -19,8 +19,9 @@ from tests.cast import World
 # What is no page to look at: it leads elsewhere, takes forms only, or sends a file.
 ELSEWHERE = {
     "background", "home", "logs-csv", "moved", "preferences", "project", "project-logs-csv", "sign-out",
-    "immutable-rule-preview", "sign-in", "sign-up",
+    "immutable-rule-preview", "sign-in", "sign-up", "tag-restore",
     "replication-preview",  # asks the other registry
+    "group-new",  # with an identity provider only
 }  # fmt: skip
 # The same page with something else in its query.
 ALSO = {
@@ -48,7 +49,7 @@ ALSO = {
     "users": ("q=crowd",),
 }
 # First words of names that decide whose values belong in the address.
-OWNERS = ("system", "retention", "replication", "user")
+OWNERS = ("system", "retention", "replication", "storage", "user")
 # Pages that ask about rows which are picked: the name of the id.
 PICKS = {
     "artifacts-delete": "artifact",
@@ -72,8 +73,8 @@ def places(world: World) -> dict[str, str]:
         found[name] = path = reverse(f"portal:{name}", kwargs=values)
         if name in PICKS:
             found[name] = f"{path}?pick={known[PICKS[name]]}"
-        if name == "tag-restore":
-            found[name] = f"{path}?tag=gone&digest={world.artifact.digest}"
+        if name == "storage-audit-settle":
+            found[name] = f"{path}?kind=unknown_blob"
         found |= {f"{name}?{query}": f"{path}?{query}" for query in ALSO.get(name, ())}
     return found
 
@@ -89,10 +90,12 @@ def _known(world: World) -> dict[str, Any]:
     """Values for what is in the addresses; ``<first word of the page's name>-<value>`` where that decides."""
     policy = RetentionPolicy.objects.get(project=world.project)
     run = Execution.objects.filter(vendor_type="RETENTION").order_by("pk")[0]
-    collection = Execution.objects.get_or_create(vendor_type="GARBAGE_COLLECTION", vendor_id=SYSTEM)[0]
+    collection = Execution.objects.filter(vendor_type="GARBAGE_COLLECTION", vendor_id=SYSTEM).order_by("pk")[0]
+    audit = Execution.objects.filter(vendor_type="STORAGE_AUDIT").order_by("pk")[0]
     copies = Execution.objects.filter(vendor_type="REPLICATION").order_by("pk")[0]
     webhook = WebhookPolicy.objects.filter(project=world.project).order_by("pk")[0]
     system_robot = Robot.objects.filter(level="system").order_by("pk")[0]
+    trusted = {"name": "known", "issuer": "https://issuer.invalid", "audience": "us", "claims": {"sub": "x"}}
     return {
         "project": world.project.pk,
         "repository": "app",
@@ -119,12 +122,15 @@ def _known(world: World) -> dict[str, Any]:
         "quota": Quota.objects.get(project=world.project).pk,
         "policy": copies.vendor_id,
         "replication-execution": copies.pk,
+        "storage-execution": audit.pk,
+        "storage-action": "adopt",
         "registry": Registry.objects.order_by("pk")[0].pk,
         "token": PersonalToken.objects.filter(user=world.users["sysadmin"]).order_by("pk")[0].pk,
         "user-token": PersonalToken.objects.filter(user=world.users["developer"]).order_by("pk")[0].pk,
         "retention-rule": identity(policy.rules[0]),
         "system-label": Label.objects.filter(project=None).order_by("pk")[0].pk,
         "system-robot": system_robot.pk,
+        "system-trust": RobotTrust.objects.get_or_create(robot=system_robot, name="known", defaults=trusted)[0].pk,
         "system-webhook": system_webhook().pk,
         "system-delivery": _first_delivery(system_webhook()),
     }

@@ -8,12 +8,16 @@ from django.test.utils import CaptureQueriesContext
 
 from harbor_core.services import config
 from projects.models import Artifact, Project, Quota, Repository, Tag
+from tests.api.crowd import grow
+from tests.cast import make_admin, make_world
 from tests.portal import content
 from tests.portal.conftest import World
+from tests.portal.places import places
 
 # Session, user and settings are three of them; the default password of admin (asked for administrators only) may be one
 # more.
 LIMITS = {"projects": 13, "repositories": 13, "tags": 15, "artifacts": 15, "artifact": 21}
+MOST = {"retention-preview": 40}  # it tries the rules on each repository of its page
 
 
 def _grow(world: World) -> None:
@@ -73,3 +77,19 @@ def test_lists_leave_manifests_in_the_database(world: World, admin: Client, urls
             admin.get(urls[name])
         table = Artifact._meta.db_table
         assert not any(f'"{table}"."manifest"' in query["sql"] for query in queries), name
+
+
+def test_every_page_costs_the_same_with_more_rows(db: None) -> None:
+    """All pages there are, among rows of every kind, before and after there are twice as many."""
+    crowded = make_world(make_admin())
+    client = Client(HTTP_HOST="localhost:8080")
+    client.force_login(crowded.users["sysadmin"], backend="auth.backends.local.LocalBackend")
+    grow(crowded, 20)
+    urls = places(crowded)
+    answers = {name: client.get(url).status_code for name, url in urls.items()}
+    assert {name: status for name, status in answers.items() if status != 200} == {}
+    before = {name: _cost(client, url) for name, url in urls.items()}
+    grow(crowded, 20)
+    after = {name: _cost(client, url) for name, url in urls.items()}
+    assert {name: (before[name], after[name]) for name in urls if after[name] > before[name]} == {}
+    assert {name: after[name] for name in urls if after[name] > MOST.get(name, 30)} == {}

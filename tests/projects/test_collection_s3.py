@@ -46,16 +46,17 @@ def _loose(store: storage_backends.S3Backend, number: int) -> None:
         list(pool.map(lambda path: store.put(path, b"abc"), paths))
 
 
-def test_a_batch_is_two_calls(store: storage_backends.S3Backend) -> None:
+def test_a_batch_is_two_calls(store: storage_backends.S3Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Links first, then data: one DeleteObjects each, however many there are in a batch."""
-    _loose(store, 600)
+    monkeypatch.setattr(collection, "BATCH", 50)
+    _loose(store, 60)
     calls: list[str] = []
     store.storage.bucket.meta.client.meta.events.register("before-call.s3", lambda model, **_: calls.append(model.name))
     total = collection.Totals()
     for batch in collection.collect(timezone.now(), workers=4):
         total.add(batch)
-    assert (total.blobs, total.freed, total.failed) == (600, 1800, 0)
-    assert calls == ["DeleteObjects"] * 4, "two batches of at most 500"
+    assert (total.blobs, total.freed, total.failed) == (60, 180, 0)
+    assert calls == ["DeleteObjects"] * 4, "two batches of at most 50"
     assert not list(store.walk(storage.ROOT)) and not Blob.objects.exists() and not RepositoryBlob.objects.exists()
 
 

@@ -18,11 +18,17 @@ from tests.support.stack import ROLES, ROOT, Stack
 SECOND_START_SECONDS = 10.0
 
 
-@pytest.fixture
-def own() -> Iterator[Stack]:
-    """A stack this test may break."""
+@pytest.fixture(scope="module")
+def breakable() -> Iterator[Stack]:
     with Stack() as running:
         yield running.start(database="sqlite")
+
+
+@pytest.fixture
+def own(breakable: Stack) -> Iterator[Stack]:
+    """A stack this test may break and must leave running."""
+    yield breakable
+    assert breakable.is_ready()
 
 
 def attempt(**settings: str) -> subprocess.CompletedProcess[str]:
