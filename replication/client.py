@@ -4,8 +4,8 @@ Bytes are streams: nothing here holds a blob. A wait is limited by STALL_SECONDS
 """
 
 import json
-import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,16 +17,14 @@ import httpx
 
 from harbor_core.lib import http, ssrf
 from harbor_core.lib.media_types import MANIFESTS
-from replication.adapters.base import UnhealthyError
+from replication.adapters.base import NEXT_PAGE, PAGES_MAX, UnhealthyError
 from replication.adapters.docker_registry import DockerRegistry
 
 STALL_SECONDS = 60.0
 ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE = 5, 1.0, 60.0
 MANIFEST_MAX, LISTING_MAX = 4 * 1024 * 1024, 16 * 1024 * 1024
-PAGES_MAX = 10_000
 PIECE = 256 * 1024
 ACCEPT = ", ".join(sorted(MANIFESTS))
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*rel="?next"?')
 Sleep = Callable[[float], None]
 
 
@@ -62,21 +60,30 @@ class Client:
         attempts: int = ATTEMPTS,
     ) -> None:
         self.adapter = adapter
-        self.base = adapter.registry_url
         self._sleep = sleep
         self._stall = stall
         self._attempts = attempts
         self._clients = ExitStack()
         self._by_origin: dict[tuple[str, str], httpx.Client] = {}
         self._authorizations: dict[str, str] = {}  # by repository
+        self._prepared: set[str] = set()
+        self._preparing = threading.Lock()
+
+    @property
+    def base(self) -> str:
+        """Where ``/v2/`` is. Raises RemoteError where that has to be asked for."""
+        with _as_remote_error():
+            return self.adapter.registry_url
 
     def close(self) -> None:
         self._clients.close()
 
     # ------------------------------------------------------------------ reading
     def repositories(self) -> Iterator[str]:
-        """The catalog. Raises RemoteError."""
-        yield from self._pages("/v2/_catalog?n=1000", "", "repositories")
+        """All the account may see: the kind's own list, or the catalog. Raises RemoteError."""
+        with _as_remote_error():
+            listed = self.adapter.repositories()
+            yield from self._pages("/v2/_catalog?n=1000", "", "repositories") if listed is None else listed
 
     def tags(self, repository: str) -> Iterator[str]:
         """None where the repository is not there. Raises RemoteError."""
@@ -90,7 +97,7 @@ class Client:
                     return
                 self._expect(answer, 200)
                 names = _object(_body(answer, LISTING_MAX)).get(key) or []
-                following = _NEXT.search(answer.headers.get("link", ""))
+                following = NEXT_PAGE.search(answer.headers.get("link", ""))
             yield from (name for name in names if isinstance(name, str))
             if following is None:
                 return
@@ -157,8 +164,16 @@ class Client:
             yield answer
 
     # ------------------------------------------------------------------ writing
+    def prepare(self, repository: str) -> None:
+        """Make the repository, where a push alone does not. Raises RemoteError."""
+        with self._preparing, _as_remote_error():
+            if repository not in self._prepared:
+                self.adapter.make_repository(repository)
+                self._prepared.add(repository)
+
     def open_upload(self, repository: str) -> str:
         """The address of a new session. Raises RemoteError."""
+        self.prepare(repository)
         with self.stream("POST", f"{self.base}/v2/{repository}/blobs/uploads/", repository) as answer:
             self._expect(answer, 202)
             return self._location(answer)
@@ -190,6 +205,7 @@ class Client:
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
         """Raises RemoteError."""
+        self.prepare(repository)
         headers = {"Content-Type": media_type}
         url = self._manifest(repository, reference)
         with self.stream("PUT", url, repository, headers=headers, content=content) as answer:
@@ -251,8 +267,9 @@ class Client:
         own, asked = self._origin(self.base), False
         for _ in range(http.MAX_REDIRECTS + 2):
             sent = {"Accept-Encoding": "identity", "User-Agent": http.USER_AGENT} | headers
-            if self._origin(url) == own and repository in self._authorizations:
-                sent["Authorization"] = self._authorizations[repository]
+            if self._origin(url) == own:
+                known = self.adapter.standing_authorization() or self._authorizations.get(repository)
+                sent |= {"Authorization": known} if known else {}
             answer = stack.enter_context(self._caller(url).stream(method, url, headers=sent, content=content))
             if answer.status_code == 401 and not asked and self._origin(url) == own:
                 asked = True
@@ -306,6 +323,14 @@ class Client:
                 answer.status_code,
                 max(_whole(answer, "retry-after"), 0),
             )
+
+
+@contextmanager
+def _as_remote_error() -> Iterator[None]:
+    try:
+        yield
+    except UnhealthyError as exc:
+        raise RemoteError(str(exc), exc.status) from exc
 
 
 def _media_type(answer: httpx.Response) -> str:

@@ -1,8 +1,11 @@
 """Form of a remote registry."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from harbor_core.lib.address import http_address
@@ -11,8 +14,27 @@ from replication.secrets import MASK
 from replication.selectors.registries import kinds
 from replication.services.registries import CERTIFICATE_MAX, NAME_MAX, SECRET_MAX, URL_MAX
 
-NAMES = {"harbor": "Harbor", "docker-hub": "Docker Hub", "docker-registry": "Docker Registry"}
+NAMES = {kind: found.title for kind, found in kinds().items()}
 _CODE = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}
+
+
+class AddressInput(forms.TextInput):
+    """Offers the addresses that ``offered`` kinds of registries are known to have; others can be typed."""
+
+    offered: Collection[str] = ()
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        known = kinds()
+        rows = [
+            (address, f"{NAMES[kind]}: {key}")
+            for kind in self.offered
+            if kind in known
+            for key, address in known[kind].endpoints.items()
+        ]
+        list_id = f"{name}-offered"
+        field = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
+        options = format_html_join("", '<option value="{}" label="{}"></option>', rows)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
 
 
 class RegistryForm(forms.Form):
@@ -31,7 +53,7 @@ class RegistryForm(forms.Form):
         max_length=URL_MAX,
         help_text=_("Such as https://registry.example.com."),
         error_messages={"required": _("Enter the address.")},
-        widget=forms.TextInput(attrs=_CODE | {"inputmode": "url"}),
+        widget=AddressInput(attrs=_CODE | {"inputmode": "url"}),
     )
     access_key = forms.CharField(
         label=_("Access ID"),
@@ -65,10 +87,11 @@ class RegistryForm(forms.Form):
     def __init__(self, *args: Any, row: Registry | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.row = row
+        self.fields["url"].widget.offered = [row.type] if row is not None else list(NAMES)
         if row is not None:
             del self.fields["type"]
         else:
-            self.fields["type"].choices = [(kind, NAMES.get(kind, kind)) for kind in kinds()]  # type: ignore[attr-defined]  # of a field with choices
+            self.fields["type"].choices = list(NAMES.items())  # type: ignore[attr-defined]  # of a field with choices
         if row is not None and row.access_secret:
             self.fields["access_secret"].help_text = _("A secret is stored. Empty keeps it; it is never shown.")
 
@@ -84,6 +107,9 @@ class RegistryForm(forms.Form):
         chosen = self.cleaned_data
         names = ("name", "description", "url", "access_key", "access_secret", "ca_certificate")
         found = {name: chosen[name] for name in names}
+        known = kinds().get(self.row.type if self.row else chosen["type"])
+        if chosen["access_secret"] and not chosen["access_key"] and known is not None:
+            found["access_key"] = known.credentials.access_key
         if self.row is not None and self.row.access_secret and chosen["access_key"] and not chosen["access_secret"]:
             found["access_secret"] = MASK
         kind = (self.row.credential_type if self.row else "") or "basic"

@@ -10,6 +10,18 @@ ADAPTERS = {
     "harbor": "replication.adapters.harbor.Harbor",
     "docker-hub": "replication.adapters.docker_hub.DockerHub",
     "docker-registry": "replication.adapters.docker_registry.DockerRegistry",
+    "quay": "replication.adapters.quay.Quay",
+    "github-ghcr": "replication.adapters.github_ghcr.GitHub",
+    "gitlab": "replication.adapters.gitlab.GitLab",
+    "jfrog-artifactory": "replication.adapters.jfrog_artifactory.Artifactory",
+    "google-gcr": "replication.adapters.google_gcr.Google",
+    "azure-acr": "replication.adapters.azure_acr.Azure",
+    "dtr": "replication.adapters.dtr.TrustedRegistry",
+    "aws-ecr": "replication.adapters.aws_ecr.AmazonEcr",
+    "ali-acr": "replication.adapters.ali_acr.Alibaba",
+    "huawei-SWR": "replication.adapters.huawei_swr.Huawei",
+    "tencent-tcr": "replication.adapters.tencent_tcr.Tencent",
+    "volcengine-cr": "replication.adapters.volcengine_cr.Volcengine",
 }
 
 

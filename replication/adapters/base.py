@@ -1,12 +1,18 @@
 """What a kind of remote registry has to offer."""
 
 import base64
+import json
+import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from harbor_core.lib import http, ssrf
+
+PAGES_MAX = 10_000
+NEXT_PAGE = re.compile(r'<([^>]*)>\s*;[^,]*rel="?next"?')  # of a Link header
 
 
 class UnhealthyError(Exception):
@@ -58,16 +64,30 @@ class Info:
     copy_by_chunk: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialPattern:
+    """What the credentials of a kind are. ``access_key``: a name that goes with every secret, so that none has to be
+    given; empty where accounts have names. ``is_document``: the secret is what stands in a file, JSON."""
+
+    access_key: str = ""
+    is_document: bool = False
+
+
 NAME_AND_TAG = (Filter("name", "input"), Filter("tag", "input"))
 
 
 class Adapter(ABC):
-    """``endpoints`` are the addresses a registry of this kind can have, by a name for each; empty: any."""
+    """``kind`` is its name in the API, ``title`` on pages. ``endpoints`` are the addresses a registry of this kind can
+    have, by a name for each; empty: any."""
 
     kind: ClassVar[str]
+    title: ClassVar[str]
     endpoints: ClassVar[dict[str, str]] = {}
+    credentials: ClassVar[CredentialPattern] = CredentialPattern()
 
     def __init__(self, endpoint: Endpoint) -> None:
+        if endpoint.access_secret and not endpoint.access_key:
+            endpoint = replace(endpoint, access_key=self.credentials.access_key)
         self.endpoint = endpoint
 
     @abstractmethod
@@ -96,6 +116,32 @@ class Adapter(ABC):
         except http.OutboundError as exc:
             raise UnhealthyError(str(exc)) from exc
 
+    def document(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[Any, dict[str, str]]:
+        """The JSON at an address, and the headers it came with (names in lower case). Raises UnhealthyError."""
+        answer = self.get(url, headers=headers)
+        parts = urlsplit(url)
+        if answer.status != 200:
+            message = f"{parts.scheme}://{parts.netloc} answers {answer.status} to {parts.path}"
+            raise UnhealthyError(message, answer.status)
+        try:
+            return json.loads(answer.body), answer.headers
+        except (ValueError, RecursionError) as exc:
+            raise UnhealthyError(f"{parts.scheme}://{parts.netloc} does not answer with JSON") from exc
+
+    def pages(self, url: str, headers: Mapping[str, str] | None = None) -> Iterator[Any]:
+        """The documents of a list whose ``Link`` header leads to the next page. Raises UnhealthyError."""
+        for _ in range(PAGES_MAX):
+            content, answered = self.document(url, headers)
+            yield content
+            following = NEXT_PAGE.search(answered.get("link", ""))
+            if following is None:
+                return
+            target = urljoin(url, following[1])
+            if urlsplit(target)[:2] != urlsplit(url)[:2]:  # the headers hold a secret
+                raise UnhealthyError(f"{self.endpoint.url} sends to another host, which is not followed")
+            url = target
+        raise UnhealthyError(f"{self.endpoint.url} has more than {PAGES_MAX} pages")
+
     def may_be_private(self, url: str) -> bool:
         """Administrators name registries, so those may be in the private network. Where a registry of the public
         internet sends us (for a token, say) may not."""
@@ -109,3 +155,14 @@ class Adapter(ABC):
         except (OSError, ValueError):
             pass  # nobody knows the name, or it is none: the call itself will tell
         return False
+
+
+def rows(content: Any, key: str = "") -> list[dict[str, Any]]:
+    """The objects in a list, or in the list of this name in an object; none where an answer is something else."""
+    found = content.get(key) if key and isinstance(content, dict) else content
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def texts(found: list[dict[str, Any]], key: str) -> list[str]:
+    """What the objects have under this name, as far as that is text."""
+    return [row[key] for row in found if isinstance(row.get(key), str)]

@@ -18,7 +18,7 @@ PAGE, PAGES_MAX = 100, 10_000
 def info_with(labels: list[str]) -> Info:
     """What replication can do with a Harbor that has these global labels."""
     filters = (Filter("label", "list", tuple(labels)), Filter("resource", "radio", ("image", "artifact")))
-    return Info(Harbor.kind, NAME_AND_TAG + filters, copy_by_chunk=True)
+    return Info(Harbor.kind, NAME_AND_TAG + filters, description=Harbor.title, copy_by_chunk=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class RemoteArtifact:
 
 class Harbor(DockerRegistry):
     kind = "harbor"
+    title = "Harbor"
 
     def check(self) -> None:
         """``ping``; with credentials also ``systeminfo``, which tells its version to accounts only."""
@@ -87,13 +88,7 @@ class Harbor(DockerRegistry):
     def _json(self, path: str) -> Any:
         """What the API answers. Raises UnhealthyError."""
         headers = {"Authorization": self.endpoint.basic} if self.endpoint.has_credentials else {}
-        answer = self.get(f"{self.endpoint.url}/api/v2.0/{path}", headers=headers)
-        if answer.status != 200:
-            raise UnhealthyError(f"{self.endpoint.url} answers {answer.status} to {path.partition('?')[0]}")
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError) as exc:
-            raise UnhealthyError(f"{self.endpoint.url} does not answer with JSON") from exc
+        return self.document(f"{self.endpoint.url}/api/v2.0/{path}", headers)[0]
 
 
 def _named(rows: Any) -> list[str]:

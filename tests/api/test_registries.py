@@ -358,7 +358,10 @@ def test_list(world: World) -> None:
 
 def test_adapters(world: World) -> None:
     kinds = world.api("sysadmin", "GET", "replication/adapters").json()
-    assert kinds == ["harbor", "docker-hub", "docker-registry"]
+    assert set(kinds) == {
+        *("harbor", "docker-hub", "docker-registry", "quay", "github-ghcr", "gitlab", "jfrog-artifactory"),
+        *("google-gcr", "azure-acr", "dtr", "aws-ecr", "ali-acr", "huawei-SWR", "tencent-tcr", "volcengine-cr"),
+    }
     infos = world.api("sysadmin", "GET", "replication/adapterinfos").json()
     assert list(infos) == kinds
     assert infos["docker-hub"] == {
@@ -368,6 +371,9 @@ def test_adapters(world: World) -> None:
         }
     }
     assert infos["harbor"] == infos["docker-registry"] == {}
+    amazon = infos["aws-ecr"]["endpoint_pattern"]
+    assert amazon["endpoint_type"] == "EndpointPatternTypeList"
+    assert {"key": "us-east-1", "value": "https://api.ecr.us-east-1.amazonaws.com"} in amazon["endpoints"]
 
 
 def test_what_can_be_done_here(world: World) -> None:
