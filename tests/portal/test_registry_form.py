@@ -1,0 +1,41 @@
+"""What the form of a remote registry takes from what the kinds of registries declare."""
+
+from portal.forms.registries import RegistryForm
+from replication.adapters import ADAPTERS
+from replication.models import Registry
+
+FILLED = {"name": "far", "url": "https://registry.example", "verify": "on"}
+
+
+def test_every_kind_can_be_chosen_and_has_a_name() -> None:
+    choices = dict(RegistryForm().fields["type"].choices)  # type: ignore[attr-defined]  # of a field with choices
+    assert list(choices) == list(ADAPTERS)
+    assert len(set(choices.values())) == len(ADAPTERS) and choices["aws-ecr"] == "Amazon ECR"
+
+
+def test_known_addresses_are_offered() -> None:
+    html = str(RegistryForm()["url"])
+    assert 'list="url-offered"' in html
+    assert '<option value="https://ghcr.io" label="GitHub (ghcr.io): ghcr.io"></option>' in html
+    kept = str(RegistryForm(row=Registry(type="google-gcr"))["url"])
+    assert "https://eu.gcr.io" in kept and "https://ghcr.io" not in kept
+
+
+def test_a_secret_that_has_one_name_needs_none() -> None:
+    for kind, secret, key in (
+        ("google-gcr", '{"type": "service_account"}', "_json_key"),
+        ("google-gcr", "", ""),
+        ("quay", "word", "json_file"),
+        ("docker-registry", "word", ""),
+    ):
+        form = RegistryForm(FILLED | {"type": kind, "access_secret": secret})
+        assert form.is_valid(), form.errors
+        assert (form.values["access_key"], form.values["access_secret"]) == (key, secret)
+        assert form.values["credential_type"] == ("basic" if secret else "")
+
+
+def test_a_name_that_was_given_stays() -> None:
+    row = Registry(type="google-gcr", access_key="oauth2accesstoken", access_secret="sealed", credential_type="oauth")
+    form = RegistryForm(FILLED | {"access_key": "_token", "access_secret": "new"}, row=row)
+    assert form.is_valid(), form.errors
+    assert (form.values["access_key"], form.values["credential_type"]) == ("_token", "oauth")
