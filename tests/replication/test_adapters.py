@@ -1,10 +1,12 @@
 """One contract for every kind of registry, against servers on loopback that speak the documented protocols."""
 
+import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import boto3
@@ -457,7 +459,7 @@ class Api:
     """Of Amazon, on a double: ``answers`` by action; what was asked is kept."""
 
     def __init__(self, double: Double, monkeypatch: Patch) -> None:
-        self.asked: list[tuple[str, Any, str]] = []
+        self.asked: list[tuple[str, Any]] = []
         self.answers: dict[str, Reply] = {}
         double.routes.append(self.answer)
         double.dance = False
@@ -474,7 +476,7 @@ class Api:
         if asked.path != "/":
             return None
         action = asked.headers["x-amz-target"].partition(".")[2]
-        self.asked.append((action, json.loads(asked.body), asked.headers["authorization"]))
+        self.asked.append((action, json.loads(asked.body)))
         return self.answers[action]
 
     def refuse(self, action: str, code: str) -> None:
@@ -496,19 +498,27 @@ def test_a_token_is_kept_until_shortly_before_its_end(api: Api) -> None:
     assert len(api.asked) == 3, "the one just given would end too soon"
 
 
-def test_calls_are_signed_for_the_region(api: Api) -> None:
+def test_calls_are_signed_for_the_region(api: Api, double: Double) -> None:
+    """What arrives is what was signed: the signature is made again here, by the rules of Signature Version 4."""
     api.adapter.standing_authorization()
-    _, _, signature = api.asked[0]
-    assert signature.startswith(f"AWS4-HMAC-SHA256 Credential={LOGIN[0]}/")
-    assert f"/{REGION}/ecr/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, " in signature
-    assert LOGIN[1] not in signature
+    headers = double.asked[0].headers
+    day = headers["x-amz-date"][:8]
+    scope, names = f"{day}/{REGION}/ecr/aws4_request", "content-type;host;x-amz-date;x-amz-target"
+    lines = [f"{name}:{headers[name]}" for name in names.split(";")]
+    request = "\n".join(["POST", "/", "", *lines, "", names, sha256(double.asked[0].body).hexdigest()])
+    text = f"AWS4-HMAC-SHA256\n{headers['x-amz-date']}\n{scope}\n{sha256(request.encode()).hexdigest()}"
+    key = f"AWS4{LOGIN[1]}".encode()
+    for part in (day, REGION, "ecr", "aws4_request", text):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signed = f"Credential={LOGIN[0]}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+    assert headers["authorization"] == f"AWS4-HMAC-SHA256 {signed}"
 
 
 def test_a_repository_of_another_account_is_asked_for_there(api: Api) -> None:
     api.answers["DescribeRepositories"] = Reply(200, {"repositories": [{"repositoryName": "team/app"}]})
     assert list(api.adapter.repositories()) == ["team/app"]
     api.adapter.make_repository("team/app")
-    assert [(action, body["registryId"]) for action, body, _ in api.asked] == [("DescribeRepositories", ACCOUNT)] * 2
+    assert [(action, body["registryId"]) for action, body in api.asked] == [("DescribeRepositories", ACCOUNT)] * 2
 
 
 def test_its_list_has_pages(api: Api) -> None:
@@ -518,14 +528,14 @@ def test_its_list_has_pages(api: Api) -> None:
     assert next(listed) == "a"
     api.answers["DescribeRepositories"] = Reply(200, {"repositories": [{"repositoryName": "b"}]})
     assert list(listed) == ["b"]
-    assert [body.get("nextToken") for _, body, _ in api.asked] == [None, "more"]
+    assert [body.get("nextToken") for _, body in api.asked] == [None, "more"]
 
 
 def test_who_makes_it_at_the_same_time_does_no_harm(api: Api) -> None:
     api.refuse("DescribeRepositories", "RepositoryNotFoundException")
     api.refuse("CreateRepository", "RepositoryAlreadyExistsException")
     api.adapter.make_repository("team/app")
-    assert [action for action, _, _ in api.asked] == ["DescribeRepositories", "CreateRepository"]
+    assert [action for action, _ in api.asked] == ["DescribeRepositories", "CreateRepository"]
     api.refuse("CreateRepository", "LimitExceededException")
     with pytest.raises(UnhealthyError, match="LimitExceededException to CreateRepository"):
         api.adapter.make_repository("team/app")
