@@ -78,7 +78,10 @@ class Accessory(models.Model):
     creation_time = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["repository", "subject_digest"], name="accessory_subject")]
+        indexes = [
+            models.Index(fields=["repository", "subject_digest"], name="accessory_subject"),
+            models.Index(fields=["subject", "-id"], name="accessory_listing"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} of {self.subject_digest}"

@@ -28,6 +28,7 @@ CLOUD_TYPES = {
     "QUOTA_EXCEED": "harbor.quota.exceeded",
     "QUOTA_WARNING": "harbor.quota.warned",
     "TAG_RETENTION": "harbor.tag_retention.finished",
+    "REPLICATION": "harbor.replication.status.changed",
 }
 SLACK_TEXT_MAX = 2900  # Slack takes 3000 characters in a block
 Data = dict[str, Any]
@@ -178,6 +179,10 @@ def _retention(payload: Data, project: Project) -> Data:
     }
 
 
+def _replication(payload: Data, project: Project) -> Data:
+    return {"replication": {"harbor_hostname": _host(), **payload["replication"]}}
+
+
 _BUILDERS: dict[str, Callable[[Data, Project], Data]] = {
     "PUSH_ARTIFACT": _artifact,
     "PULL_ARTIFACT": _artifact,
@@ -185,4 +190,5 @@ _BUILDERS: dict[str, Callable[[Data, Project], Data]] = {
     "QUOTA_EXCEED": _quota,
     "QUOTA_WARNING": _quota,
     "TAG_RETENTION": _retention,
+    "REPLICATION": _replication,
 }

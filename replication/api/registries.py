@@ -107,11 +107,21 @@ def info_json(info: Info) -> dict[str, Any]:
 
 def provider_json(kind: type[Adapter]) -> dict[str, Any]:
     """RegistryProviderInfo: what a form asks for. Empty where any address and any credentials will do."""
-    if not kind.endpoints:
-        return {}
-    endpoints = [{"key": key, "value": value} for key, value in kind.endpoints.items()]
-    style = "EndpointPatternTypeFix" if len(endpoints) == 1 else "EndpointPatternTypeList"
-    return {"endpoint_pattern": {"endpoint_type": style, "endpoints": endpoints}}
+    found: dict[str, Any] = {}
+    if kind.endpoints:
+        endpoints = [{"key": key, "value": value} for key, value in kind.endpoints.items()]
+        style = "EndpointPatternTypeFix" if len(endpoints) == 1 else "EndpointPatternTypeList"
+        found["endpoint_pattern"] = {"endpoint_type": style, "endpoints": endpoints}
+    if kind.credentials.access_key:
+        found["credential_pattern"] = {
+            "access_key_type": "AccessKeyTypeFix",
+            "access_key_data": kind.credentials.access_key,
+            "access_secret_type": "AccessSecretTypeFile"
+            if kind.credentials.is_document
+            else "AccessSecretTypeStandard",
+            "access_secret_data": "",
+        }
+    return found
 
 
 class RegistryList(ApiView):

@@ -18,6 +18,7 @@ from replication.services import planning
 from replication.services.choosing import Choice, target_name
 from replication.services.local import Local
 from replication.services.planning import remote
+from replication.services.telling import is_last_attempt, tell
 from replication.services.transfer import Transfer, explained
 
 JOB_TYPE = "REPLICATION"
@@ -42,11 +43,13 @@ def run(context: Context) -> None:
                 _move(context, policy, source, target)
             else:
                 _plan(context, policy, source)
+        tell(context, policy, actor_of(policy))
     except (RemoteError, HarborError, UnhealthyError) as exc:
         status = getattr(exc, "status", 0)
-        if isinstance(exc, RemoteError) and (status in (0, 429) or status >= 500):
-            raise Retry(explained(exc)) from exc
-        raise JobFailed(explained(exc)) from exc
+        again = isinstance(exc, RemoteError) and (status in (0, 429) or status >= 500)
+        if not again or is_last_attempt(context):
+            tell(context, policy, actor_of(policy), explained(exc))
+        raise (Retry if again else JobFailed)(explained(exc)) from exc
 
 
 @contextmanager
@@ -110,6 +113,8 @@ def _move(context: Context, policy: ReplicationPolicy, source: Client | Local, t
         target.prepare(project)
     elif isinstance(target.adapter, Harbor):
         target.adapter.prepare(project)
+    else:
+        target.prepare(parameters["target"])
     tags = parameters["tags"]
     moving = Transfer(
         context,

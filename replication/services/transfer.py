@@ -26,6 +26,7 @@ End = Client | Local
 CHUNK = 10 * 1024 * 1024
 PARALLEL = 3
 DEPTH_MAX = 8
+REFUSED = (403, 412, 413)  # no right to it, no room for it, too large: another attempt changes nothing
 ATTEMPTS, PAUSE = 5, 2.0
 COSIGN = (".sig", ".att", ".sbom")
 
@@ -102,8 +103,9 @@ class Transfer:
                     self._send(blob)
                 return
             except (RemoteError, httpx.HTTPError, OSError) as exc:
-                if attempt == ATTEMPTS:
-                    raise RemoteError(f"blob {blob.digest}: {exc}"[:500]) from exc
+                status = getattr(exc, "status", 0)
+                if attempt == ATTEMPTS or status in REFUSED:
+                    raise RemoteError(f"blob {blob.digest}: {exc}"[:500], status) from exc
                 self.context.log.warning("blob %s, attempt %d: %s", blob.digest, attempt, exc)
                 self.context.sleep(PAUSE * 2 ** (attempt - 1))
 

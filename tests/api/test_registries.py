@@ -371,6 +371,12 @@ def test_adapters(world: World) -> None:
         }
     }
     assert infos["harbor"] == infos["docker-registry"] == {}
+    assert infos["google-gcr"]["credential_pattern"] == {
+        "access_key_type": "AccessKeyTypeFix",
+        "access_key_data": "_json_key",
+        "access_secret_type": "AccessSecretTypeFile",
+        "access_secret_data": "",
+    }
     amazon = infos["aws-ecr"]["endpoint_pattern"]
     assert amazon["endpoint_type"] == "EndpointPatternTypeList"
     assert {"key": "us-east-1", "value": "https://api.ecr.us-east-1.amazonaws.com"} in amazon["endpoints"]

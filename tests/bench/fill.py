@@ -5,6 +5,8 @@ import os
 import secrets
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import jwt
@@ -13,17 +15,20 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from auth.actor import Actor, Credential, Kind
 from auth.keys import token_keys
 from auth.models import ADMIN_ID, Robot, User
 from auth.token_service import issue, parse_scopes
+from harbor_core.lib import storage
 from projects.models import Artifact, Blob, Project, Quota, Repository, RepositoryBlob
 from tests.api import crowd
-from tests.bench.load import PASSWORD, write_blobs
+from tests.bench.load import PASSWORD, small_blob, write_blobs
 from tests.bench.rows import basic
 from tests.cast import Api, World, actor_of, make_project, push_image
 from tests.portal import places
+from tests.support.oci import digest_of
 
 _ARTIFACTS = """
     INSERT INTO harbor_projects_artifact (project_id, repository_id, digest, type, media_type, manifest_media_type,
@@ -151,6 +156,31 @@ def blobs(repository: str, count: int) -> None:
     RepositoryBlob.objects.bulk_create(
         [RepositoryBlob(repository_name=repository, blob=row) for row in rows], batch_size=1000
     )
+
+
+def condemned(first: int, count: int) -> None:
+    """Small blobs that nothing names any more, old enough to be collected, each with its link."""
+    repository, old = "bench-0/condemned", timezone.now() - timedelta(days=3)
+    if settings.STORAGE_DRIVER == "filesystem":
+        digests = write_blobs(Path(settings.STORAGE_FILESYSTEM_ROOT), repository, count, first)
+    else:
+        with ThreadPoolExecutor(8) as pool:
+            digests = list(pool.map(lambda number: _put(repository, small_blob(number)), range(first, first + count)))
+    rows = Blob.objects.bulk_create(
+        [Blob(digest=digest, size=1024, touched_at=old) for digest in digests], batch_size=1000
+    )
+    RepositoryBlob.objects.bulk_create(
+        [RepositoryBlob(repository_name=repository, blob=row, touched_at=old) for row in rows], batch_size=1000
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _put(repository: str, content: bytes) -> str:
+    digest = digest_of(content)
+    storage.backend().put(storage.blob_path(digest), content)
+    storage.link_layer(repository, digest)
+    return digest
 
 
 def queries(path: str, authorization: str) -> None:

@@ -66,12 +66,16 @@ class Artifact:
         return json.dumps(document).encode()
 
 
-def write_blobs(root: Path, repository: str, count: int) -> list[str]:
+def small_blob(number: int) -> bytes:
+    return f"blob {number} ".encode().ljust(1024, b".")
+
+
+def write_blobs(root: Path, repository: str, count: int, first: int = 0) -> list[str]:
     """Put ``count`` different small blobs into a storage folder in registry:2's layout. Returns their digests."""
     base = root / "docker" / "registry" / "v2"
     digests = []
-    for number in range(count):
-        content = f"blob {number} ".encode().ljust(1024, b".")
+    for number in range(first, first + count):
+        content = small_blob(number)
         value = hashlib.sha256(content).hexdigest()
         data = base / "blobs" / "sha256" / value[:2] / value / "data"
         link = base / "repositories" / repository / "_layers" / "sha256" / value / "link"

@@ -4,12 +4,14 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Literal
 
 from harbor_core import gateway
 from tests.bench import processes
 from tests.support.services import Postgres, Service, connects, find, free_port, wait_until
 from tests.support.stack import Stack
 
+Storage = Literal["filesystem", "s3"]
 STORED_AS_DEBIAN = """
 version: "0.1"
 log: {level: warn, accesslog: {disabled: true}}
@@ -25,11 +27,11 @@ health: {storagedriver: {enabled: true, interval: 10s, threshold: 3}}
 class Ours:
     """The standalone registry with a PostgreSQL that commits durably, as in production."""
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Storage = "filesystem") -> None:
         self.postgres = Postgres(durable=True)
         self.stack = Stack()
         # "sqlite" only keeps the stack from starting a second PostgreSQL: the address is given.
-        self.stack.start(database="sqlite", HARBOR_DATABASE_URL=self.postgres.url("harbor"))
+        self.stack.start(database="sqlite", storage=storage, HARBOR_DATABASE_URL=self.postgres.url("harbor"))
         self.url = f"http://127.0.0.1:{self.stack.port}"
 
     def cpu_ms(self) -> float:
@@ -50,12 +52,15 @@ class Ours:
         """The clock and the worker stand still: rows that only stand for jobs are not run while lists are read."""
         self._signal_jobs(signal.SIGSTOP)
 
+    def release_jobs(self) -> None:
+        self._signal_jobs(signal.SIGCONT)
+
     def _signal_jobs(self, number: signal.Signals) -> None:
         for role in ("beat", "worker"):
             os.kill(self.stack.pid(role), number)
 
     def stop(self) -> None:
-        self._signal_jobs(signal.SIGCONT)  # otherwise they would not hear that they are to end
+        self.release_jobs()  # otherwise they would not hear that they are to end
         self.stack.stop()
         self.postgres.stop()
 

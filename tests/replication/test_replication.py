@@ -1,5 +1,6 @@
 """Replication between real registries: two instances of this project and a docker-registry."""
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support import oci
+from tests.support.receiver import receiving
 from tests.support.remote import RemoteRegistry
 from tests.support.services import wait_until
 from tests.support.stack import Stack
@@ -20,7 +22,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 @pytest.fixture(scope="module")
 def near() -> Iterator[Stack]:
     with Stack() as stack:
-        yield stack.start()
+        yield stack.start(HARBOR_OUTBOUND_ALLOWED="127.0.0.0/8")  # where tests listen
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def named(pattern: str, tag: str = "") -> list[dict[str, str]]:
 def ended(api: httpx.Client, path: str, seconds: float = 60) -> dict[str, Any]:
     until = time.monotonic() + seconds
     while (found := api.get(path).json())["status"] == "InProgress":
-        assert time.monotonic() < until, found
+        assert time.monotonic() < until, (found, logs(api, path))
         time.sleep(0.1)
     return dict(found)
 
@@ -147,6 +149,38 @@ def test_push_to_another_instance_and_pull_back(
     for used in (pushing, pulling):
         assert api.delete(f"/api/v2.0/replication/policies/{used}").status_code == 200
     assert api.delete(f"/api/v2.0/registries/{remote}").status_code == 200
+
+
+def test_webhooks_are_told_how_it_ended(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
+    name = project(api)
+    assert oci.push(api, f"{name}/app", "1.0", oci.image()).status_code == 201
+    remote = registry(api, "harbor", far.url, far.admin)
+    used = policy(api, dest_registry={"id": remote}, filters=named(f"{name}/**"), description="to the other site")
+    with receiving() as receiver:
+        hook = {
+            "name": "ended",
+            "enabled": True,
+            "event_types": ["REPLICATION"],
+            "targets": [{"type": "http", "address": receiver.url("/ok"), "payload_format": "Default"}],
+        }
+        assert api.post(f"/api/v2.0/projects/{name}/webhook/policies", json=hook).status_code == 201
+        went = ran(api, used)
+        wait_until(lambda: receiver.seen(), 60, "the delivery")
+        number = there.get(f"/api/v2.0/projects/{name}", headers={"X-Is-Resource-Name": "true"}).json()["project_id"]
+        quotas = there.get("/api/v2.0/quotas", params={"reference": "project", "reference_id": str(number)}).json()
+        full = there.put(f"/api/v2.0/quotas/{quotas[0]['id']}", json={"hard": {"storage": 1}})
+        assert full.status_code == 200, full.text
+        assert oci.push(api, f"{name}/app", "1.1", oci.image()).status_code == 201
+        ran(api, used, "Failed")
+        wait_until(lambda: len(receiver.seen()) == 2, 60, "the second delivery")
+        good, bad = [json.loads(seen["body"]) for seen in receiver.seen()]
+    told = good["event_data"]["replication"]
+    assert (good["type"], told["job_status"], told["execution_id"]) == ("REPLICATION", "Success", went["id"])
+    assert told["dest_resource"]["endpoint"] == far.url and told["dest_resource"]["namespace"] == name
+    assert told["successful_artifact"] == [{"type": "artifact", "status": "Success", "name_tag": "app:1.0"}]
+    assert (told["trigger_type"], told["description"]) == ("manual", "to the other site")
+    failed = bad["event_data"]["replication"]
+    assert failed["job_status"] == "Failed" and failed["failed_artifact"][0]["fail_reason"]
 
 
 def test_a_plain_registry_both_ways(api: httpx.Client, plain: RemoteRegistry) -> None:
