@@ -209,6 +209,7 @@ def test_a_task_longer_than_the_brokers_patience(engine: Engine, tmp_path: Path)
 
 def test_a_stop_takes_seconds(engine: Engine, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
+    engine.clock()  # the bell may have gone to a broker that the test before took away
     engine.worker()
     running = engine.submit(notes=str(notes), steps=600, pause=0.1)
     begun(engine, notes)
