@@ -21,7 +21,7 @@ def _try(page: Page, operation: str, body: str = "") -> str:
     return block.locator(ANSWER).nth(1).inner_text().strip()
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", WIDE), ("dark", NARROW)])
+@pytest.mark.parametrize(("theme", "size"), [pytest.param("light", WIDE, marks=pytest.mark.slow), ("dark", NARROW)])
 def test_calls_act_as_who_is_signed_in(browser: Browser, site: Stack, theme: str, size: dict[str, int]) -> None:
     made = context(browser, site, theme=theme, size=size)
     sign_in(made, *site.admin)

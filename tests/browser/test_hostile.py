@@ -57,6 +57,7 @@ def crooked() -> Iterator[tuple[Stack, Pages]]:
         yield running, shown
 
 
+@pytest.mark.slow
 def test_pages_show_them_as_text(browser: Browser, crooked: tuple[Stack, Pages]) -> None:
     stack, shown = crooked
     made = context(browser, stack, size=NARROW)

@@ -1,5 +1,6 @@
 """The portal without JavaScript: every page is there, and nothing that is shown does nothing."""
 
+import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import context, sign_in
@@ -13,6 +14,7 @@ _DEAD = """controls => controls
     .map(control => control.outerHTML.slice(0, 160))"""
 
 
+@pytest.mark.slow
 def test_no_control_is_dead(browser: Browser, site: Stack, ids: dict[str, int]) -> None:
     made = context(browser, site, scripts=False)
     sign_in(made, *site.admin)

@@ -48,7 +48,7 @@ def test_search_by_keyboard(page: Page) -> None:
     assert "/artifacts/sha256:" in page.url
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
 def test_a_token_from_the_dialog_to_its_end(browser: Browser, site: Stack, theme: str) -> None:
     made = context(browser, site, theme=theme)
     sign_in(made, *site.admin)

@@ -21,7 +21,7 @@ SECOND_START_SECONDS = 10.0
 @pytest.fixture(scope="module")
 def breakable() -> Iterator[Stack]:
     with Stack() as running:
-        yield running.start(database="sqlite")
+        yield running.start(database="sqlite", bare=True)
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ def test_nothing_survives_a_killed_supervisor(own: Stack) -> None:
     assert own.is_ready()
 
 
-def test_secrets_and_sockets_are_private(stack_sqlite: Stack) -> None:
-    data = stack_sqlite.data_dir
+def test_secrets_and_sockets_are_private(own: Stack) -> None:
+    data = own.data_dir
     for file in [*(data / "secrets").iterdir(), *(data / "keys").rglob("*.pem"), *(data / "keys").rglob("*.key")]:
         assert file.stat().st_mode & 0o077 == 0, file
     for folder in (data / "secrets", data / "keys"):

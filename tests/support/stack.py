@@ -12,12 +12,14 @@ and port.
 
 import atexit
 import os
+import secrets
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -53,9 +55,11 @@ class Stack:
         database: Literal["postgres", "sqlite"] = "postgres",
         tls: bool = False,
         storage: Literal["filesystem", "s3"] = "filesystem",
+        bare: bool = False,
         **env: str,
     ) -> Self:
-        """Start everything and wait until it is ready. Raises RuntimeError with the log when it is not."""
+        """Start everything and wait until it is ready. ``bare``: it makes the tables itself, on SQLite as well. Raises
+        RuntimeError with the log when it is not."""
         self._tls = tls
         self.environment = {
             **clean_environment(),
@@ -72,6 +76,9 @@ class Stack:
             self.s3 = S3()
             self.environment |= self.s3.environment
         self.environment |= env
+        if database == "sqlite" and not bare and "HARBOR_DATABASE_URL" not in env:
+            self.data_dir.mkdir(parents=True, mode=0o700)
+            shutil.copy2(_migrated(), self.data_dir / "harbor.db")
         self.launch()
         return self
 
@@ -238,6 +245,17 @@ class Stack:
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
         return done.stdout
+
+
+@cache
+def _migrated() -> Path:
+    """A database with all tables and no rows, made once in this process; stacks on PostgreSQL make their own."""
+    folder = temp_folder("harbor-migrated")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = clean_environment() | {"HARBOR_DATA_DIR": str(folder), "HARBOR_SECRET_KEY": secrets.token_hex(32)}
+    argv = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(argv, cwd=ROOT, env=environment, check=True, umask=0o077)
+    return folder / "harbor.db"
 
 
 def _has_ipv6() -> bool:
