@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from harbor_core.lib.text import storable
 from jobservice import dispatch
 from jobservice.dispatch import TaskSpec
-from jobservice.jobs import Halt, LeaseLost
+from jobservice.jobs import JOB_TYPES, Halt, LeaseLost
 from jobservice.logs import TaskLog
 from jobservice.models import Execution, Task
 from jobservice.services.leases import Holding, held
@@ -89,6 +89,11 @@ class Context:
             execution = Execution.objects.select_for_update().get(pk=self.task.execution_id)
             execution.extra_attrs = {**execution.extra_attrs, **storable(values)}
             execution.save(update_fields=["extra_attrs"])
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the task ends as Error if this run fails."""
+        return self.task.failures + 1 >= JOB_TYPES[self.task.job_type].attempts
 
     # ------------------------------------------------------------------ for the worker
     def halt(self, reason: type[Halt]) -> None:

@@ -93,7 +93,7 @@ def _halted(context: Context, halt: Halt) -> Outcome:
 
 def _again(context: Context, job_type: JobType, message: str, seconds: float | None) -> Outcome:
     failures, message = context.task.failures + 1, storable(message)
-    if failures >= job_type.attempts:
+    if context.is_last_attempt:
         return Outcome(Status.ERROR, "ERROR", f"the task ends as Error: {message}", **_failed(failures, message))
     pause = job_type.backoff(failures) if seconds is None else max(seconds, 0)
     line = f"attempt {failures} of {job_type.attempts} failed: {message}; the next in {pause:g} s"

@@ -18,7 +18,7 @@ from replication.services import planning
 from replication.services.choosing import Choice, target_name
 from replication.services.local import Local
 from replication.services.planning import remote
-from replication.services.telling import is_last_attempt, tell
+from replication.services.telling import tell
 from replication.services.transfer import Transfer, explained
 
 JOB_TYPE = "REPLICATION"
@@ -47,7 +47,7 @@ def run(context: Context) -> None:
     except (RemoteError, HarborError, UnhealthyError) as exc:
         status = getattr(exc, "status", 0)
         again = isinstance(exc, RemoteError) and (status in (0, 429) or status >= 500)
-        if not again or is_last_attempt(context):
+        if not again or context.is_last_attempt:
             tell(context, policy, actor_of(policy), explained(exc))
         raise (Retry if again else JobFailed)(explained(exc)) from exc
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from auth.actor import Actor
 from harbor_core.services import audit
-from jobservice.jobs import JOB_TYPES
 from jobservice.models import Execution
 from jobservice.states import Trigger
 from jobservice.worker.context import Context
@@ -12,10 +11,6 @@ from projects.models import Project
 from replication.models import Registry, ReplicationPolicy
 
 _TRIGGERS = {Trigger.MANUAL: "manual", Trigger.SCHEDULE: "scheduled", Trigger.EVENT: "event_based"}
-
-
-def is_last_attempt(context: Context) -> bool:
-    return context.task.failures + 1 >= JOB_TYPES[context.task.job_type].attempts
 
 
 def tell(context: Context, policy: ReplicationPolicy, actor: Actor, failure: str = "") -> None:
