@@ -104,20 +104,27 @@ LISTS = {
 
 def where(world: World, template: str) -> str:
     """The path of a list, filled from the world."""
+    webhook = WebhookPolicy.objects.exclude(project=None).order_by("pk").values_list("pk", flat=True).first()
+    retention = RetentionPolicy.objects.values_list("pk", flat=True).first()
     return LISTS[template].format(
         project=world.project.pk,
         robot=world.robot.pk,
         developer=world.users["developer"].pk,
-        webhook=WebhookPolicy.objects.exclude(project=None).order_by("pk").values_list("pk", flat=True).first() or 0,
-        delivery=Execution.objects.filter(vendor_type="WEBHOOK").order_by("pk").values_list("pk", flat=True).first()
-        or 0,
+        webhook=webhook or 0,
+        delivery=_first_run("WEBHOOK", webhook),
         system_webhook=system_webhook().pk,
-        system_delivery=Execution.objects.filter(vendor_id=system_webhook().pk).values_list("pk", flat=True).first(),
-        copied=Execution.objects.filter(vendor_type="REPLICATION").values_list("pk", flat=True).first() or 0,
-        retention=RetentionPolicy.objects.values_list("pk", flat=True).first() or 0,
-        run=Execution.objects.filter(vendor_type="RETENTION").values_list("pk", flat=True).first() or 0,
-        audit=Execution.objects.filter(vendor_type="STORAGE_AUDIT").values_list("pk", flat=True).first() or 0,
+        system_delivery=_first_run("WEBHOOK", system_webhook().pk),
+        copied=_first_run("REPLICATION"),
+        retention=retention or 0,
+        run=_first_run("RETENTION", retention),
+        audit=_first_run("STORAGE_AUDIT"),
     )
+
+
+def _first_run(vendor: str, owner: int | None = None) -> int:
+    """The oldest execution of a kind, of one owner where one is given (its number means nothing without the kind)."""
+    runs = Execution.objects.filter(vendor_type=vendor, **({} if owner is None else {"vendor_id": owner}))
+    return runs.order_by("pk").values_list("pk", flat=True).first() or 0
 
 
 def _digest() -> str:
