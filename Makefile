@@ -54,7 +54,8 @@ format: install ## Rewrite Python sources in the house format
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-screenshots: install ## Pictures of every portal page, themes, widths and languages, in build/screenshots
+screenshots: ## Pictures of every portal page, themes, widths and languages, in build/screenshots
+	@$(INSTALL) screenshots
 	.venv/bin/python -m tests.screenshots
 
 install: ## Debian packages and the virtual environment for tests

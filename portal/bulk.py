@@ -43,10 +43,11 @@ class Selection:
         return rows if self.newest is None else rows.filter(pk__lte=self.newest)
 
     def settled(self, rows: QuerySet[M]) -> "Selection":
-        """As it has to be confirmed: rows that come later are left out. One query for everything, else none."""
+        """As it has to be confirmed: rows that come later are left out. One query for everything, wherever in its
+        table the newest row is, else none."""
         if not self.everything or self.newest is not None:
             return self
-        return Selection((), True, rows.aggregate(newest=Max("pk"))["newest"] or 0)
+        return Selection((), True, rows.model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0)
 
     @property
     def fields(self) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ class Listing:
 
     @property
     def _nullable(self) -> bool:
-        return self._column.endswith("pull_time")
+        return self._column.endswith(("pull_time", "last_used_at"))
 
     @property
     def pages(self) -> int:

@@ -2,17 +2,25 @@
 
 from collections.abc import Iterable
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from harbor_core.services.config import config_get
 from portal.templatetags.portal import count, size
-from projects.selectors.consequences import Loss, Names
+from projects.selectors.consequences import COUNTED, Loss, Names
+
+
+def number(value: int) -> str:
+    """As far as it was counted."""
+    return count(value) if value <= COUNTED else _("more than %(number)s") % {"number": count(COUNTED)}
 
 
 def listed(names: Names) -> str:
     """``a, b, c and 12 more``"""
     first = ", ".join(names.first)
+    if names.total > COUNTED:
+        return _("%(names)s and many more") % {"names": first}
     return _("%(names)s and %(number)s more") % {"names": first, "number": count(names.more)} if names.more else first
 
 
@@ -20,17 +28,19 @@ def what_goes(loss: Loss) -> list[str]:
     lines = []
     if loss.artifacts:
         text = ngettext("%(number)s artifact is deleted.", "%(number)s artifacts are deleted.", loss.artifacts)
-        lines.append(text % {"number": count(loss.artifacts)})
+        lines.append(capfirst(text % {"number": number(loss.artifacts)}))
     if loss.tags.total:
         text = ngettext("%(number)s tag goes: %(names)s", "%(number)s tags go: %(names)s", loss.tags.total)
-        lines.append(text % {"number": count(loss.tags.total), "names": listed(loss.tags)})
+        lines.append(capfirst(text % {"number": number(loss.tags.total), "names": listed(loss.tags)}))
+    elif loss.artifacts > COUNTED:
+        lines.append(_("All their tags, signatures and other accessories go along."))
     if loss.accessories:
         text = ngettext(
             "%(number)s accessory (signature, SBOM …) goes along.",
             "%(number)s accessories (signatures, SBOMs …) go along.",
             loss.accessories,
         )
-        lines.append(text % {"number": count(loss.accessories)})
+        lines.append(capfirst(text % {"number": number(loss.accessories)}))
     if loss.freed:
         lines.append(_("%(size)s of the project's storage becomes free.") % {"size": size(loss.freed)})
     return lines
@@ -52,6 +62,8 @@ def way_back() -> str:
 def what_stays(loss: Loss) -> Iterable[str]:
     if loss.immutable.total:
         yield _("Immutable tags keep what they point to: %(names)s") % {"names": listed(loss.immutable)}
+    elif loss.may_keep:
+        yield _("Immutable tags, if there are any among them, keep what they point to.")
     if loss.parts.total:
         names = ", ".join(digest[:19] for digest in loss.parts.first)
         found = Names(tuple(names.split(", ")), loss.parts.total)

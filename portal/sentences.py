@@ -377,5 +377,6 @@ SENTENCES = (
     _("there is no such project"),
     _("its bytes are not in storage"),
     _("its content does not have this digest"),
+    _("it is being deleted"),
     _("storage: %(reason)s"),
 )

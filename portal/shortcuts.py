@@ -56,7 +56,7 @@ def page(*methods: str, works_read_only: bool = False, anonymous: bool = False) 
                 for name, value in error.headers.items():
                     response[name] = value
             if getattr(request, "htmx", None) and response.status_code in _REDIRECTS:
-                response = _led_on(response)
+                response = _led_on(request, response)
             patch_cache_control(response, private=True, no_cache=True)
             patch_vary_headers(response, ("Cookie", "Accept-Language", "HX-Request"))
             return response
@@ -67,11 +67,13 @@ def page(*methods: str, works_read_only: bool = False, anonymous: bool = False) 
     return decorate
 
 
-def _led_on(response: HttpResponse) -> HttpResponse:
-    """A script would follow a redirect by itself and put the page into the place of a part: let the browser go."""
+def _led_on(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """A script would follow a redirect by itself and put the page into the place of a part: let the browser go. Who is
+    led back to the list that they came from finds it filtered and sorted as it was."""
+    here, there = request.htmx.current_url_abs_path or "", response["Location"]  # type: ignore[attr-defined]  # HtmxMiddleware
     led = HttpResponse(status=204)
     led.cookies = response.cookies
-    led["HX-Redirect"] = response["Location"]
+    led["HX-Redirect"] = here if here.partition("?")[0] == there else there
     return led
 
 

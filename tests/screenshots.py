@@ -100,7 +100,8 @@ def administration_pages(ids: dict[str, int]) -> Pages:
     )
     jobs = [f"clearing-job/{job}{form}" for job in ("gc", "audit-log-purge") for form in ("", "/run", "/schedule")]
     jobs += [f"job-service-dashboard{tab}" for tab in ("", "/schedules", "/workers", "/executions")]
-    jobs += [f"job-service-dashboard/executions/{ids['run']}", "clearing-job/gc/blob", "storage-audit"]
+    jobs += [f"job-service-dashboard/executions/{ids['run']}", "clearing-job/gc/blob"]
+    jobs += ["storage-audit", "storage-audit/start", "storage-audit/schedule"]
     tabs = [f"configuration{tab}" for tab in ("", "/general", "/banner", "/security")]
     single = [f"{name}/{ids[row]}{form}" for name, (row, forms_of) in rows.items() for form in forms_of]
     picked = [f"users/delete?pick={ids['user']}", "project-quotas/resync"]

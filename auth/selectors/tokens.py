@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.db.models import QuerySet
+
 from auth.models import PersonalToken
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.filtering import Field, apply_filter, apply_sort, time, whole
@@ -17,9 +19,14 @@ FIELDS = {
 }
 
 
+def tokens_of(user_id: int, part: str = "") -> "QuerySet[PersonalToken]":
+    """Those whose names have this part."""
+    return PersonalToken.objects.filter(user_id=user_id, name__icontains=part)
+
+
 def token_list(user_id: int, listing: Listing) -> Page[PersonalToken]:
     """By name."""
-    tokens = apply_filter(PersonalToken.objects.filter(user_id=user_id), listing.query, FIELDS)
+    tokens = apply_filter(tokens_of(user_id), listing.query, FIELDS)
     return paginate(apply_sort(tokens, listing.sort, FIELDS, ["name"]), listing)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what a target of the Makefile needs and is missing: Debian packages and the virtual environment.
-#   install.sh run|test|conformance|compose
+#   install.sh run|test|conformance|compose|screenshots
 # Re-running costs a fraction of a second. PYTHON names the interpreter (3.11 or newer).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -60,6 +60,9 @@ if [ "$target" = compose ]; then
     unless docker-compose docker-compose
     unless debootstrap debootstrap
 fi
+
+# Without it the pages in Chinese are empty boxes.
+[ "$target" != screenshots ] || need fonts-noto-cjk
 
 if [ -n "$packages" ]; then
     [ "$(id -u)" -eq 0 ] || die "packages are missing; run as root: apt-get install -y$packages"

@@ -39,6 +39,13 @@ class ScheduleForm(forms.Form):
         return values
 
 
+class NoParameters(forms.Form):
+    """Of a job that has none."""
+
+    def values(self) -> dict[str, Any]:
+        return {}
+
+
 class CollectionForm(forms.Form):
     """What a run of the garbage collection removes."""
 

@@ -10,6 +10,7 @@ from auth.rbac import ROBOT_PROJECT_PERMISSIONS, ROBOT_SYSTEM_PERMISSIONS
 from auth.services.grants import EVERY_PROJECT, PROJECT, SYSTEM
 from portal import robot_grants
 from portal.forms.robots import RobotForm
+from portal.isolation import named
 
 SYSTEM_GRANTABLE, PROJECT_GRANTABLE = sorted(ROBOT_SYSTEM_PERMISSIONS), sorted(ROBOT_PROJECT_PERMISSIONS)
 PLACES_MAX = 100
@@ -64,7 +65,7 @@ class SystemRobotForm(RobotForm):
             self.add_error(None, _("Choose at least one permission."))
         elif empty:
             name = _("every project") if empty[0] == EVERY_PROJECT else empty[0]
-            self.add_error(None, _("Choose permissions in %(name)s, or take it away.") % {"name": name})
+            self.add_error(None, _("Choose permissions in %(name)s, or take it away.") % named(str(name)))
         return cleaned
 
     @property

@@ -11,6 +11,7 @@ _AUDIT = "harbor/storage-audit"
 urlpatterns = [
     path(_AUDIT, storage_audit.run_list, name="storage-audit"),
     path(f"{_AUDIT}/start", storage_audit.start, name="storage-audit-start"),
+    path(f"{_AUDIT}/schedule", storage_audit.schedule, name="storage-audit-schedule"),
     path(f"{_AUDIT}/<int:execution>", storage_audit.detail, name="storage-audit-run"),
     path(f"{_AUDIT}/<int:execution>/<str:action>", storage_audit.settle, name="storage-audit-settle"),
 ]

@@ -17,10 +17,11 @@ from django.utils.translation import gettext as _
 from lucide.templatetags.lucide import lucide
 
 from auth.rbac import Role
-from portal import charts, navigation, preferences, reasons
+from portal import charts, isolation, navigation, preferences, reasons
 from projects.models import Repository
 
 register = template.Library()
+register.filter(isolation.isolated)
 # Symbols of units, the same in every language: seconds of each, and the unit below.
 _SPANS = {"d": (86_400, "h"), "h": (3_600, "min"), "min": (60, "s"), "s": (1, "")}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

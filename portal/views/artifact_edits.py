@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from harbor_core.lib.errors import HarborError
 from portal.forms.content import CopyForm, LabelsForm, TagForm
 from portal.forms.submit import STATUS_WRONG, submit
+from portal.isolation import named
 from portal.project_pages import open_project
 from portal.shortcuts import ProjectPage, actor_of, page, repository_or_404
 from projects import access
@@ -75,7 +76,7 @@ def tag_add(request: HttpRequest, project: str, repository: str, digest: str) ->
             {"BAD_REQUEST": ("name", _NO_TAG), "CONFLICT": ("name", _TAKEN)},
         )
         if made:
-            messages.success(request, _("Tag %(name)s added.") % {"name": form.cleaned_data["name"]})
+            messages.success(request, _("Tag %(name)s added.") % named(form.cleaned_data["name"]))
             return _done(subject)
     return _answer(request, subject, form, _("Add a tag"), _("Add tag"))
 
@@ -127,7 +128,7 @@ def artifact_copy(request: HttpRequest, project: str, repository: str, digest: s
     }
     if request.method == "POST" and submit(form, write, refusals):
         name = f"{form.cleaned_data['project']}/{form.cleaned_data['repository']}"
-        messages.success(request, _("Copied to %(name)s.") % {"name": name})
+        messages.success(request, _("Copied to %(name)s.") % named(name))
         target = access.find_project(form.cleaned_data["project"], by_name=True)
         where = target.pk if target else project
         return redirect("portal:artifact", where, form.cleaned_data["repository"], digest)

@@ -11,10 +11,12 @@ from django.utils.translation import ngettext
 from portal import losses
 from portal.bulk import Selection
 from portal.bulk_work import each, unconfirmed
+from portal.isolation import named
 from portal.project_pages import open_project
 from portal.shortcuts import Confirmation, actor_of, confirm, confirmed, page, repository_or_404
 from portal.tables import facets_of
 from projects.selectors import browsing, consequences
+from projects.selectors.consequences import COUNTED
 from projects.services import artifacts as artifact_services
 from projects.services import repositories as repository_services
 from projects.services import tags as tag_services
@@ -45,19 +47,20 @@ def repositories_delete(request: HttpRequest, project: str) -> HttpResponse:
     title = ngettext("Delete %(number)s repository?", "Delete %(number)s repositories?", loss.repositories)
     blocked = [_("Immutable tags keep it: %(names)s") % {"names": losses.listed(loss.immutable)}]
     partly = loss.immutable.total and loss.repositories > 1
+    stays = []
+    if partly:
+        stays = [_("Repositories with immutable tags stay: %(names)s") % {"names": losses.listed(loss.immutable)}]
+    elif loss.may_keep and not loss.immutable.total:
+        stays = [_("A repository with immutable tags stays as it is.")]
     asked = Confirmation(
-        title=_("Delete repository %(name)s?") % {"name": single.name}
+        title=_("Delete repository %(name)s?") % named(single.name)
         if single
-        else title % {"number": loss.repositories},
+        else title % {"number": losses.number(loss.repositories)},
         action=_("Delete"),
         back=back,
         consequences=[
             *losses.what_goes(loss),
-            *(
-                [_("Repositories with immutable tags stay: %(names)s") % {"names": losses.listed(loss.immutable)}]
-                if partly
-                else []
-            ),
+            *stays,
             _("Pulls of what is deleted fail from then on."),
             losses.way_back(),
         ],
@@ -95,9 +98,9 @@ def tags_delete(request: HttpRequest, project: str, repository: str) -> HttpResp
     if not loss.tags.total:
         return redirect(back)
     title = ngettext("Delete tag %(names)s?", "Delete %(number)s tags?", loss.tags.total)
-    nothing_goes = loss.immutable.total == loss.tags.total
+    nothing_goes = loss.immutable.total == loss.tags.total <= COUNTED
     asked = Confirmation(
-        title=title % {"number": loss.tags.total, "names": losses.listed(loss.tags)},
+        title=title % {"number": losses.number(loss.tags.total), "names": losses.listed(loss.tags)},
         action=_("Delete"),
         back=back,
         consequences=[
@@ -139,7 +142,7 @@ def artifacts_delete(request: HttpRequest, project: str, repository: str) -> Htt
     title = ngettext("Delete %(number)s artifact?", "Delete %(number)s artifacts?", loss.artifacts)
     stays = list(losses.what_stays(loss))
     asked = Confirmation(
-        title=title % {"number": loss.artifacts},
+        title=title % {"number": losses.number(loss.artifacts)},
         action=_("Delete"),
         back=back,
         consequences=[

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
-from django.utils import timezone
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from auth.actor import Actor
@@ -11,11 +11,11 @@ from auth.models import PersonalToken
 from auth.selectors import tokens as selectors
 from auth.services import tokens
 from harbor_core.lib.errors import HarborError
-from harbor_core.lib.pagination import Listing
-from portal import commands, preferences
+from portal import commands, preferences, token_rows
 from portal.forms.tokens import TokenForm
+from portal.isolation import named
 from portal.reasons import said
-from portal.shortcuts import Confirmation, actor_of, confirm, confirmed, page, registry_for
+from portal.shortcuts import Confirmation, actor_of, confirm, confirmed, page, registry_for, respond
 from portal.views.profile import asked_to_sign_in
 
 
@@ -24,18 +24,8 @@ def token_list(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     if actor.user_id is None:
         return asked_to_sign_in(request)
-    found = selectors.token_list(actor.id, Listing(size=0)).items
-    names = selectors.project_names(found)
-    now = timezone.now()
-    rows = [
-        {
-            "token": token,
-            "projects": [names[pk] for pk in token.projects if pk in names],
-            "expired": token.expires_at is not None and token.expires_at <= now,
-        }
-        for token in found
-    ]
-    return render(request, "portal/account/tokens.html", {"rows": rows})
+    context = token_rows.table(request, actor.user_id, lambda pk: reverse("portal:token-revoke", args=[pk]))
+    return respond(request, "portal/account/tokens.html", "portal/account/_tokens.html", context)
 
 
 @page("GET", "POST")
@@ -91,7 +81,7 @@ def token_revoke(request: HttpRequest, token: int) -> HttpResponse:
     except HarborError as error:
         raise Http404 from error
     asked = Confirmation(
-        title=_("Revoke the token %(name)s?") % {"name": found.name},
+        title=_("Revoke the token %(name)s?") % named(found.name),
         action=_("Revoke"),
         back=resolve_url("portal:tokens"),
         consequences=[
@@ -102,5 +92,5 @@ def token_revoke(request: HttpRequest, token: int) -> HttpResponse:
     if not confirmed(request, asked):
         return confirm(request, asked)
     tokens.delete(actor, actor.id, token)
-    messages.success(request, _("The token %(name)s was revoked.") % {"name": found.name})
+    messages.success(request, _("The token %(name)s was revoked.") % named(found.name))
     return redirect("portal:tokens")

@@ -16,8 +16,10 @@ from auth.services import trusts as services
 from portal.administration import administrator
 from portal.forms.robots import TrustForm
 from portal.forms.submit import STATUS_WRONG, submit
+from portal.isolation import named
+from portal.listing import Listing
 from portal.project_pages import ask_first, open_project, row_menu
-from portal.shortcuts import Confirmation, actor_of, page, registry_for
+from portal.shortcuts import Confirmation, actor_of, page, registry_for, respond
 from portal.views.administration import robots as system_robots
 from portal.views.project import robots as project_robots
 from projects import access
@@ -74,12 +76,14 @@ def _open(request: HttpRequest, project: str, robot: int, does: str = "") -> Own
 @page("GET")
 def trust_list(request: HttpRequest, robot: int, project: str = "") -> HttpResponse:
     owned = _open(request, project, robot)
+    listing = Listing(request, sorts={"name": "name", "used": "last_used_at"}, default="name")
     context = owned.context | {
-        "rows": [(trust, _menu(owned, trust)) for trust in owned.robot.trusts.order_by("name", "pk")],
+        "listing": listing,
+        "rows": [(trust, _menu(owned, trust)) for trust in listing.fill(owned.robot.trusts.all())],
         "presets": [(key, words) for key, (words, _issuer, _claims) in PRESETS.items()],
         "new_url": owned.url("trust-new") if "create" in owned.actions else "",
     }
-    return render(request, "portal/robots/trusts.html", context)
+    return respond(request, "portal/robots/trusts.html", "portal/robots/_trusts.html", context)
 
 
 def _menu(owned: Owned, trust: RobotTrust) -> list[dict[str, object]]:
@@ -143,7 +147,7 @@ def delete(request: HttpRequest, robot: int, trust: int, project: str = "") -> H
     owned = _open(request, project, robot, "delete")
     kept = trust_get(owned.robot, trust)
     asked = Confirmation(
-        title=_("Delete trust %(name)s?") % {"name": kept.name},
+        title=_("Delete trust %(name)s?") % named(kept.name),
         action=_("Delete trust"),
         back=owned.url("trusts"),
         consequences=[
@@ -151,5 +155,5 @@ def delete(request: HttpRequest, robot: int, trust: int, project: str = "") -> H
             _("Registry tokens that were issued by it end within a minute."),
         ],
     )
-    done = _("Trust %(name)s was deleted.") % {"name": kept.name}
+    done = _("Trust %(name)s was deleted.") % named(kept.name)
     return ask_first(request, asked, lambda: services.delete(actor_of(request), owned.robot, kept.pk), done)

@@ -13,6 +13,7 @@ from jobservice.models import Execution, Task
 from jobservice.selectors import executions
 from portal.forms.webhooks import event_name
 from portal.hooks import Owner, open_owner
+from portal.isolation import named
 from portal.job_words import TRIGGERS, badge_of
 from portal.listing import Listing
 from portal.logview import log_chunk, offset_of, task_piece
@@ -136,7 +137,7 @@ def ping(request: HttpRequest, webhook: int, project: str = "") -> HttpResponse:
     owner = open_owner(request, project, "update")
     policy = owner.policy(webhook)
     asked = Confirmation(
-        title=_("Try webhook %(name)s?") % {"name": policy.name},
+        title=_("Try webhook %(name)s?") % named(policy.name),
         action=_("Send a ping"),
         back=owner.url("webhook-deliveries", policy.pk),
         consequences=[
@@ -157,7 +158,7 @@ def secret(request: HttpRequest, webhook: int, project: str = "") -> HttpRespons
             _("For a day deliveries are signed with the present secret, too; give receivers the new one until then.")
         )
     asked = Confirmation(
-        title=_("Sign what webhook %(name)s posts?") % {"name": policy.name},
+        title=_("Sign what webhook %(name)s posts?") % named(policy.name),
         action=_("Make a new secret") if policy.secret else _("Make a secret"),
         back=owner.url("webhook-deliveries", policy.pk),
         consequences=consequences,
@@ -176,7 +177,7 @@ def secret_remove(request: HttpRequest, webhook: int, project: str = "") -> Http
     owner = open_owner(request, project, "update")
     policy = owner.policy(webhook)
     asked = Confirmation(
-        title=_("Stop signing what webhook %(name)s posts?") % {"name": policy.name},
+        title=_("Stop signing what webhook %(name)s posts?") % named(policy.name),
         action=_("Remove the secret"),
         back=owner.url("webhook-deliveries", policy.pk),
         consequences=[_("Receivers that check signatures refuse what is posted from now on.")],

@@ -1,9 +1,10 @@
 """What a deletion would take along, and what keeps it from happening: for the page that asks first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from projects.models import (
     Accessory,
@@ -15,15 +16,15 @@ from projects.models import (
     Repository,
     Tag,
 )
-from projects.selectors.immutability import Rules, rules_of
+from projects.selectors.immutability import rules_of
 
 NAMED = 5  # so many are called by name, the others are counted
-COUNTED = 20_000  # artifacts whose blobs are looked at
+COUNTED = 1000  # and no more than so many: asking about a million costs no more
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The first few of some names, and how many there are."""
+    """The first few of some names, and how many there are, COUNTED + 1 where there are more than COUNTED."""
 
     first: tuple[str, ...] = ()
     total: int = 0
@@ -35,8 +36,9 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """``freed`` bytes no other artifact of the project needs (None: too many artifacts to say). ``immutable`` tags and
-    ``parts`` (digests that an index names) cannot go."""
+    """Numbers end at COUNTED + 1, which stands for all above. ``freed`` bytes no other artifact of the project needs,
+    None where so many are not looked at. ``immutable`` tags and ``parts`` (digests that an index names) cannot go;
+    ``may_keep``: a rule may keep more of the tags than were looked at."""
 
     repositories: int = 0
     artifacts: int = 0
@@ -45,77 +47,74 @@ class Loss:
     freed: int | None = 0
     immutable: Names = Names()
     parts: Names = Names()
+    may_keep: bool = False
 
 
 def of_repositories(project: Project, repositories: QuerySet[Repository]) -> Loss:
-    """Constant queries; tags are read one by one only where the project has rules."""
     ids = repositories.order_by().values("pk")
     inside = Artifact.objects.filter(project=project, repository__in=ids)
-    tags = Tag.objects.filter(repository__in=ids)
     return Loss(
-        repositories=repositories.count(),
-        artifacts=inside.filter(listed=True).count(),
-        tags=_names(tags),
-        accessories=Accessory.objects.filter(repository__in=ids).count(),
-        freed=_freed(project, inside),
-        immutable=_immutable(project, tags),
+        repositories=_number(repositories),
+        artifacts=_number(inside.filter(listed=True)),
+        accessories=_number(Accessory.objects.filter(repository__in=ids)),
+        freed=None if _number(inside) > COUNTED else _freed(project, inside),
+        **_tags(project, Tag.objects.filter(repository__in=ids)),
     )
 
 
 def of_artifacts(project: Project, artifacts: QuerySet[Artifact]) -> Loss:
-    """Children of an index that go along with it are part of ``freed``, like accessories."""
-    ids = artifacts.order_by().values("pk")
-    tags = Tag.objects.filter(artifact__in=ids)
+    """Children of an index that go along with it are part of ``freed``, like accessories. Of more than COUNTED
+    artifacts nothing is said but that."""
+    chosen = list(artifacts.order_by().values_list("pk", "digest")[: COUNTED + 1])
+    if len(chosen) > COUNTED:
+        return Loss(artifacts=len(chosen), freed=None, may_keep=bool(rules_of(project.pk).pairs))
+    ids = [pk for pk, _ in chosen]
     attached = Artifact.objects.filter(accessory__subject__in=ids)
     children = Artifact.objects.filter(parents__parent__in=ids, tags__isnull=True)
     everything = Artifact.objects.filter(
         Q(pk__in=ids) | Q(pk__in=attached.order_by().values("pk")) | Q(pk__in=children.order_by().values("pk"))
     )
-    named = artifacts.filter(Exists(ArtifactReference.objects.filter(child=OuterRef("pk"))))
+    named = set(ArtifactReference.objects.filter(child__in=ids).values_list("child_id", flat=True))
     return Loss(
-        artifacts=artifacts.count(),
-        tags=_names(tags),
-        accessories=attached.count(),
-        freed=None if _many(artifacts) else _freed(project, everything),
-        immutable=_immutable(project, tags),
-        parts=Names(tuple(named.order_by("pk").values_list("digest", flat=True)[:NAMED]), named.count()),
+        artifacts=len(ids),
+        accessories=_number(attached),
+        freed=_freed(project, everything),
+        parts=_names([digest for pk, digest in sorted(chosen) if pk in named]),
+        **_tags(project, Tag.objects.filter(artifact__in=ids)),
     )
 
 
 def of_tags(project: Project, tags: QuerySet[Tag]) -> Loss:
     """Tags only: what they point to stays."""
-    return Loss(tags=_names(tags), immutable=_immutable(project, tags))
+    return Loss(**_tags(project, tags))
 
 
-def _names(tags: QuerySet[Tag]) -> Names:
-    return Names(tuple(tags.order_by("name").values_list("name", flat=True)[:NAMED]), tags.count())
+def _number(rows: QuerySet[Any]) -> int:
+    return rows.order_by().values("pk")[: COUNTED + 1].count()
 
 
-def _immutable(project: Project, tags: QuerySet[Tag]) -> Names:
+def _names(found: Iterable[str]) -> Names:
+    names = list(found)
+    return Names(tuple(names[:NAMED]), len(names))
+
+
+def _tags(project: Project, tags: QuerySet[Tag]) -> dict[str, Any]:
+    """``tags``, ``immutable`` and ``may_keep`` of a Loss. Which ones are immutable is looked up where the project has
+    rules, among as many as are counted."""
+    found = list(tags.order_by().values_list("repository__name", "name")[: COUNTED + 1])
+    loss: dict[str, Any] = {"tags": _names(sorted(name for _, name in found))}
     rules = rules_of(project.pk)
     if not rules.pairs:
-        return Names()
-    found = list(_protected(rules, tags))
-    return Names(tuple(sorted(found)[:NAMED]), len(found))
-
-
-def _protected(rules: Rules, tags: QuerySet[Tag]) -> Iterator[str]:
+        return loss
     grouped: dict[str, list[str]] = {}
-    for repository, name in tags.order_by().values_list("repository__name", "name").iterator():
+    for repository, name in found:
         grouped.setdefault(repository, []).append(name)
-    for repository, names in grouped.items():
-        for name in rules.protected(repository, names):
-            yield f"{repository}:{name}"
+    kept = [f"{place}:{name}" for place, names in grouped.items() for name in rules.protected(place, names)]
+    return loss | {"immutable": _names(sorted(kept)), "may_keep": len(found) > COUNTED}
 
 
-def _many(artifacts: QuerySet[Artifact]) -> bool:
-    return artifacts.order_by().values("pk")[: COUNTED + 1].count() > COUNTED
-
-
-def _freed(project: Project, artifacts: QuerySet[Artifact]) -> int | None:
-    """Bytes of the blobs that nothing else in the project names; None where it would take long to say."""
-    if _many(artifacts):
-        return None
+def _freed(project: Project, artifacts: QuerySet[Artifact]) -> int:
+    """Bytes of the blobs that nothing else in the project names."""
     ids = artifacts.order_by().values("pk")
     named = ArtifactBlob.objects.filter(artifact__in=ids).order_by().values("blob_id")
     here = dict(named.annotate(names=Count("pk")).values_list("blob_id", "names"))

@@ -28,13 +28,14 @@ ADOPTABLE = (Kind.BLOB, Kind.LINK, Kind.MANIFEST)
 DELETABLE = (Kind.BLOB, Kind.LINK, Kind.MANIFEST, Kind.UPLOAD, Kind.FILE, Kind.TREE)
 MANIFEST_MAX = 4 * 1024 * 1024
 _KNOWN = "the database knows it now"
+_GOES = "it is being deleted"
 _CONDEMNED = """
     INSERT INTO harbor_projects_blob (digest, size, state, touched_at, delete_failures, delete_error)
     VALUES (%s, %s, 'deleting', %s, 0, '') ON CONFLICT (digest) DO NOTHING RETURNING id
 """
 _ADOPTED = """
     INSERT INTO harbor_projects_blob (digest, size, state, touched_at, delete_failures, delete_error)
-    VALUES (%s, %s, 'live', %s, 0, '') ON CONFLICT (digest) DO NOTHING
+    VALUES (%s, %s, 'live', %s, 0, '') ON CONFLICT (digest) DO NOTHING RETURNING id
 """
 _LINK = """
     INSERT INTO harbor_projects_repositoryblob (repository_name, blob_id, touched_at, is_manifest)
@@ -160,15 +161,18 @@ def adopt(found: StorageFinding) -> Outcome:
 
 def _adopt_blob(digest: str) -> str:
     """Make the bytes known, for the collection's window at first. Returns why not, empty when they are known."""
-    if Blob.objects.filter(digest=digest, state=Blob.State.LIVE).exists():
-        return ""
+    state = Blob.objects.filter(digest=digest).values_list("state", flat=True).first()
+    if state is not None:
+        return "" if state == Blob.State.LIVE else _GOES
     size = storage.backend().size(storage.blob_path(digest))
     if size is None:
         return "its bytes are not in storage"
     if not names.is_digest(digest) or not storage.has_digest(digest):
         return "its content does not have this digest"
-    sql.execute(_ADOPTED, [digest, size, sql.time(timezone.now())])
-    return ""
+    if sql.fetch_all(_ADOPTED, [digest, size, sql.time(timezone.now())]):
+        return ""
+    # Somebody pushed it while its bytes were read, or somebody condemned it.
+    return "" if Blob.objects.filter(digest=digest, state=Blob.State.LIVE).exists() else _GOES
 
 
 def _media_type(content: bytes) -> str:

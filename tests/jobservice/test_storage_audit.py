@@ -89,6 +89,16 @@ def test_a_lost_database_gets_its_artifacts_back(world: World, worker: Worker) -
     assert Artifact.objects.get().digest == lost
 
 
+@pytest.mark.usefixtures("no_grace")
+def test_what_is_being_deleted_is_not_adopted(world: World, worker: Worker) -> None:
+    digest = stray(storage.backend())
+    report = compared(world, worker)
+    Blob.objects.create(digest=digest, size=3, state=Blob.State.DELETING)
+    told = settled(world, worker, report, "adopt", kinds=["unknown_blob"])
+    assert (told["adopted"], told["refused"]) == (0, 1)
+    assert found(world, report)[0]["message"] == "it is being deleted"
+
+
 def test_nothing_young_is_reported(world: World, worker: Worker) -> None:
     digest = stray(storage.backend())
     assert compared(world, worker).extra_attrs["findings"] == 0

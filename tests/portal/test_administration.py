@@ -110,6 +110,20 @@ def test_tokens_of_others_are_revoked(world: World, admin: Client) -> None:
     assert not PersonalToken.objects.exists()
 
 
+def test_many_tokens_come_in_pages(world: World, admin: Client) -> None:
+    PersonalToken.objects.bulk_create(
+        PersonalToken(user=world.developer, name=f"job-{n:02}", secret_digest=f"{n:064}", hint="abcd", scopes=["pull"])
+        for n in range(20)
+    )
+    base = f"/harbor/users/{world.developer.pk}/tokens"
+    first, second = admin.get(base).content.decode(), admin.get(f"{base}?page=2").content.decode()
+    assert "job-14" in first and "job-15" not in first and "of 20" in first
+    assert "job-19" in second and "job-14" not in second
+    found = admin.get(f"{base}?q=job-1&sort=-name").content.decode()
+    assert found.index("job-19") < found.index("job-10") and "job-05" not in found
+    assert "Nothing matches" in admin.get(f"{base}?q=zzz").content.decode()
+
+
 def test_groups_need_a_provider(world: World, admin: Client) -> None:
     assert "know no groups" in admin.get("/harbor/groups").content.decode()
     assert admin.get("/harbor/groups/new").status_code == 404

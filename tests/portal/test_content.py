@@ -151,6 +151,27 @@ def test_everything_that_matches_is_deleted(world: World, maintainer: Client) ->
     }
 
 
+def test_of_very_many_it_says_that_they_are_many(world: World, maintainer: Client) -> None:
+    """Asking costs the same: nothing is counted beyond a thousand."""
+    names = [f"build-{number:04}" for number in range(1001)]
+    repository = world.image.repository
+    Tag.objects.bulk_create(Tag(repository=repository, artifact=world.image, name=name) for name in names)
+    _immutable(world, "none-of-them")
+    tags = maintainer.get(f"{_base(world)}/-/tags/delete", {"pick_all": "1", "q": "build-"}).content.decode()
+    assert "Delete more than 1,000 tags?" in tags and "and many more" in tags and "if there are any among them" in tags
+    common = {"type": "IMAGE", "media_type": "m", "manifest_media_type": "m", "artifact_type": "m", "manifest": b"{}"}
+    Artifact.objects.bulk_create(
+        Artifact(project=world.library, repository=repository, digest=f"sha256:{number:064x}", size=1, **common)
+        for number in range(1001)
+    )
+    artifacts = maintainer.get(f"{_base(world)}/-/artifacts/delete", {"pick_all": "1"}).content.decode()
+    assert "More than 1,000 artifacts are deleted." in artifacts and "accessories go along" in artifacts
+    pick = {"pick": [repository.pk]}
+    whole = maintainer.get(f"/harbor/projects/{world.library.pk}/repositories/-/delete", pick).content.decode()
+    assert "More than 1,000 artifacts are deleted." in whole and "More than 1,000 tags go: 1.0, build-0000" in whole
+    assert "A repository with immutable tags stays as it is." in whole
+
+
 def test_a_repository_goes_with_its_name_typed(world: World, maintainer: Client) -> None:
     row = Repository.objects.get(name="library/app")
     url = f"/harbor/projects/{world.library.pk}/repositories/-/delete?pick={row.pk}"

@@ -8,6 +8,7 @@ from django.utils import timezone, translation
 
 from portal import banner, commands
 from portal.commands import Registry
+from portal.isolation import isolated
 from portal.listing import Listing
 from portal.templatetags import portal as tags
 from projects.manifests.parse import Descriptor, Manifest
@@ -165,3 +166,18 @@ def test_history_of_any_shape(history: object) -> None:
     assert all(step.created is None and step.command == "" for step in steps)
     odd = build_history(_manifest(1), {"history": [{"created": "2026-99-99T00:00:00Z"}]})
     assert odd[0].created is None
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("grace hopper", "grace hopper"),
+        ("李伟", "李伟"),
+        ("שלום", "\u2068שלום\u2069"),
+        ("مرحبا 7", "\u2068مرحبا 7\u2069"),
+        ("\u202egnp.exe", "gnp.exe"),  # turned around by a control
+        ("שלום\u2069 out", "\u2068שלום out\u2069"),  # cannot leave its isolate
+    ],
+)
+def test_a_name_turns_no_word_around_it(name: str, shown: str) -> None:
+    assert isolated(name) == shown

@@ -5,7 +5,7 @@ from django.test import Client
 from django.utils import timezone
 
 from harbor_core.models import AuditLog
-from jobservice.models import Execution, StorageFinding
+from jobservice.models import Execution, Schedule, StorageFinding
 from tests.portal.conftest import World
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def report(world: World) -> Execution:
 
 
 def test_administrators_see_it_and_nobody_else(world: World, admin: Client, report: Execution) -> None:
-    paths = ("", "/start", f"/{report.pk}", f"/{report.pk}/delete?kind=unknown_blob")
+    paths = ("", "/start", "/schedule", f"/{report.pk}", f"/{report.pk}/delete?kind=unknown_blob")
     other = Client()
     other.force_login(world.developer)
     for path in paths:
@@ -43,6 +43,17 @@ def test_a_comparison_is_started_after_a_question(admin: Client) -> None:
     run = Execution.objects.get()
     assert run.vendor_type == "STORAGE_AUDIT" and f"{AUDIT}/{run.pk}".encode() in admin.get(AUDIT).content
     assert b"Running" in admin.get(f"{AUDIT}/{run.pk}").content
+
+
+def test_it_has_a_schedule(admin: Client) -> None:
+    assert b"there is no schedule" in admin.get(AUDIT).content
+    assert admin.post(f"{AUDIT}/schedule", {"type": "Custom", "cron": "often"}).status_code == 400
+    assert not Schedule.objects.exists()
+    assert admin.post(f"{AUDIT}/schedule", {"type": "Custom", "cron": "0 0 4 * * 0"})["Location"] == AUDIT
+    assert Schedule.objects.get().vendor_type == "STORAGE_AUDIT"
+    assert b"Scheduled: 0 0 4 * * 0 (UTC)." in admin.get(AUDIT).content
+    assert admin.post(f"{AUDIT}/schedule", {"type": "None"}).status_code == 302
+    assert not Schedule.objects.exists()
 
 
 def test_a_report_shows_what_was_found(admin: Client, report: Execution) -> None:

@@ -15,6 +15,7 @@ from auth.services import groups as services
 from portal.administration import administrator, form_page, list_page, page
 from portal.forms.groups import DirectoryGroupForm, GroupForm
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
@@ -83,9 +84,9 @@ def rename(request: HttpRequest, group: int) -> HttpResponse:
     if request.method == "POST" and submit(
         form, lambda: services.rename(actor, row.pk, form.cleaned_data["name"]), _TAKEN
     ):
-        messages.success(request, _("The group is called %(name)s now.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("The group is called %(name)s now.") % named(form.cleaned_data["name"]))
         return redirect("portal:groups")
-    return form_page(request, form, _frame(_("Rename %(name)s") % {"name": row.group_name}, _("Save")))
+    return form_page(request, form, _frame(_("Rename %(name)s") % named(row.group_name), _("Save")))
 
 
 @page("GET", "POST")
@@ -95,12 +96,12 @@ def delete(request: HttpRequest, group: int) -> HttpResponse:
     roles = row.memberships.filter(project__deleted=False).count()
     told = ngettext("It loses its role in %(number)d project.", "It loses its roles in %(number)d projects.", roles)
     asked = Confirmation(
-        title=_("Delete group %(name)s?") % {"name": row.group_name},
+        title=_("Delete group %(name)s?") % named(row.group_name),
         action=_("Delete"),
         back=reverse("portal:groups"),
         consequences=[told % {"number": roles}, _("The group stays as it is at the identity provider.")],
     )
-    done = _("Group %(name)s was deleted.") % {"name": row.group_name}
+    done = _("Group %(name)s was deleted.") % named(row.group_name)
     return ask_first(request, asked, lambda: services.delete(actor, row.pk), done)
 
 

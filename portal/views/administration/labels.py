@@ -13,6 +13,7 @@ from portal.administration import administrator, form_page, list_page, page
 from portal.colours import hex_of
 from portal.forms.labels import COLOURS, LabelForm
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
@@ -58,7 +59,7 @@ def create(request: HttpRequest) -> HttpResponse:
     actor = administrator(request, "label:create")
     form = LabelForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and submit(form, lambda: services.create(actor, None, **form.cleaned_data), _REFUSALS):
-        messages.success(request, _("Label %(name)s was created.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Label %(name)s was created.") % named(form.cleaned_data["name"]))
         return redirect("portal:system-labels")
     return form_page(request, form, _frame(_("New label")))
 
@@ -70,7 +71,7 @@ def edit(request: HttpRequest, label: int) -> HttpResponse:
     initial = {"name": row.name, "description": row.description, "color": hex_of(row.color)}
     form = LabelForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and submit(form, lambda: services.update(actor, row, **form.cleaned_data), _REFUSALS):
-        messages.success(request, _("Label %(name)s was saved.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Label %(name)s was saved.") % named(form.cleaned_data["name"]))
         return redirect("portal:system-labels")
     return form_page(request, form, _frame(_("Edit label")))
 
@@ -82,12 +83,12 @@ def delete(request: HttpRequest, label: int) -> HttpResponse:
     uses = selectors.uses_of([row.pk]).get(row.pk, 0)
     told = ngettext("It is taken off %(count)d artifact.", "It is taken off %(count)d artifacts.", uses)
     asked = Confirmation(
-        title=_("Delete label %(name)s?") % {"name": row.name},
+        title=_("Delete label %(name)s?") % named(row.name),
         action=_("Delete label"),
         back=reverse("portal:system-labels"),
         consequences=[told % {"count": uses}, _("The artifacts stay as they are.")],
     )
-    done = _("Label %(name)s was deleted.") % {"name": row.name}
+    done = _("Label %(name)s was deleted.") % named(row.name)
     return ask_first(request, asked, lambda: services.delete(actor, row), done)
 
 

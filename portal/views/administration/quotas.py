@@ -14,6 +14,7 @@ from jobservice.services import system_jobs
 from portal.administration import administrator, form_page, list_page, page
 from portal.forms.quotas import QuotaForm, limit_fields
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
@@ -69,10 +70,10 @@ def edit(request: HttpRequest, quota: int) -> HttpResponse:
     row = selectors.quota_get(quota)
     form = QuotaForm(request.POST if request.method == "POST" else None, initial=limit_fields(row.hard))
     if request.method == "POST" and submit(form, lambda: services.set_limit(actor, row.pk, form.bytes)):
-        messages.success(request, _("The limit of %(name)s was changed.") % {"name": row.project.name})
+        messages.success(request, _("The limit of %(name)s was changed.") % named(row.project.name))
         return redirect("portal:quotas")
     used = _("%(size)s are in use.") % {"size": size(int(row.total))}  # type: ignore[attr-defined]  # annotated by the selector
-    return form_page(request, form, _frame(_("Storage limit of %(name)s") % {"name": row.project.name}, used))
+    return form_page(request, form, _frame(_("Storage limit of %(name)s") % named(row.project.name), used))
 
 
 @page("GET", "POST")

@@ -13,6 +13,7 @@ from auth.actor import Actor
 from portal.administration import administrator, form_page, list_page, page
 from portal.forms.registries import NAMES, RegistryForm
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
@@ -75,7 +76,7 @@ def edit(request: HttpRequest, registry: int) -> HttpResponse:
     names = ("name", "description", "url", "access_key", "ca_certificate")
     initial = {name: getattr(row, name) for name in names} | {"verify": not row.insecure}
     form = RegistryForm(request.POST if request.method == "POST" else None, row=row, initial=initial)
-    frame = _frame(_("Edit %(name)s") % {"name": row.name}, kind=NAMES.get(row.type, row.type))
+    frame = _frame(_("Edit %(name)s") % named(row.name), kind=NAMES.get(row.type, row.type))
     return _answer(request, form, lambda: services.update(actor, row.pk, form.values), frame)
 
 
@@ -84,7 +85,7 @@ def _answer(request: HttpRequest, form: RegistryForm, act: Any, frame: dict[str,
     if tests:
         frame["works"] = submit(form, lambda: _ping(form), _REFUSALS)
     elif request.method == "POST" and submit(form, act, _REFUSALS):
-        messages.success(request, _("Registry %(name)s was saved.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Registry %(name)s was saved.") % named(form.cleaned_data["name"]))
         return redirect("portal:registries")
     response = form_page(request, form, frame, "registry")
     response["Cache-Control"] = "no-store"  # a secret just typed is in it
@@ -102,13 +103,13 @@ def delete(request: HttpRequest, registry: int) -> HttpResponse:
     row = _registry(registry)
     names = list(selectors.proxies_of(row.pk).values_list("name", flat=True)[:SHOWN_NAMES])
     asked = Confirmation(
-        title=_("Delete registry %(name)s?") % {"name": row.name},
+        title=_("Delete registry %(name)s?") % named(row.name),
         action=_("Delete"),
         back=reverse("portal:registries"),
         consequences=[_("Its address and its secret are forgotten. Nothing changes at the registry itself.")],
-        blockers=[_("Project %(name)s is a proxy cache of it.") % {"name": name} for name in names],
+        blockers=[_("Project %(name)s is a proxy cache of it.") % named(name) for name in names],
     )
-    done = _("Registry %(name)s was deleted.") % {"name": row.name}
+    done = _("Registry %(name)s was deleted.") % named(row.name)
     return ask_first(request, asked, lambda: services.delete(actor, row.pk), done)
 
 

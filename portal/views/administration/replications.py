@@ -14,6 +14,7 @@ from jobservice.selectors import executions
 from portal.administration import administrator, form_page, list_page, page
 from portal.forms.replication import TRIGGERS, ReplicationForm, initial
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.job_words import badge_of, run_rows
 from portal.listing import Listing
 from portal.project_pages import Switch, ask_first, ask_to_switch, row_menu
@@ -132,7 +133,7 @@ def edit(request: HttpRequest, policy: int) -> HttpResponse:
     row = _rule(policy)
     data = request.POST if request.method == "POST" else None
     form = ReplicationForm(data, registries=registries_named(), initial=initial(row))
-    frame = _frame(_("Edit %(name)s") % {"name": row.name}, reverse("portal:replication", args=[row.pk]), row.name)
+    frame = _frame(_("Edit %(name)s") % named(row.name), reverse("portal:replication", args=[row.pk]), row.name)
 
     def act() -> int:
         services.update(actor, row.pk, form.values)
@@ -147,7 +148,7 @@ def _answer(request: HttpRequest, form: ReplicationForm, act: Any, frame: dict[s
         if submit(form, lambda: made.append(services.draft(form.values)), _REFUSALS):
             frame |= _previewed(made[0])
     elif request.method == "POST" and submit(form, lambda: made.append(act()), _REFUSALS):
-        messages.success(request, _("Rule %(name)s was saved.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Rule %(name)s was saved.") % named(form.cleaned_data["name"]))
         return redirect("portal:replication", made[0])
     return form_page(request, form, frame, "replication_form")
 
@@ -163,7 +164,7 @@ def run(request: HttpRequest, policy: int) -> HttpResponse:
         else _("Tags that exist there stay as they are.")
     )
     asked = Confirmation(
-        title=_("Run rule %(name)s now?") % {"name": row.name},
+        title=_("Run rule %(name)s now?") % named(row.name),
         action=_("Run now"),
         back=reverse("portal:replication", args=[row.pk]),
         consequences=[_("What the rule takes and the destination does not have is copied."), told],
@@ -176,9 +177,9 @@ def run(request: HttpRequest, policy: int) -> HttpResponse:
 def toggle(request: HttpRequest, policy: int) -> HttpResponse:
     actor = administrator(request, CHANGES)
     row = _rule(policy)
-    named = {"name": row.name}
+    name = named(row.name)
     said = Switch(
-        title=(_("Enable rule %(name)s?") % named, _("Disable rule %(name)s?") % named),
+        title=(_("Enable rule %(name)s?") % name, _("Disable rule %(name)s?") % name),
         consequence=(
             _("Its schedule or its events start it again."),
             _("Nothing starts it any more. What runs now goes on."),
@@ -195,11 +196,11 @@ def delete(request: HttpRequest, policy: int) -> HttpResponse:
     row = _rule(policy)
     running = selectors.executions_of(row.pk).filter(end_time=None).exists()
     asked = Confirmation(
-        title=_("Delete rule %(name)s?") % {"name": row.name},
+        title=_("Delete rule %(name)s?") % named(row.name),
         action=_("Delete"),
         back=reverse("portal:replications"),
         consequences=[_("What was copied stays at the destination.")],
         blockers=[_("A run of it goes on. Stop it first.")] if running else [],
     )
-    done = _("Rule %(name)s was deleted.") % {"name": row.name}
+    done = _("Rule %(name)s was deleted.") % named(row.name)
     return ask_first(request, asked, lambda: services.delete(actor, row.pk), done)

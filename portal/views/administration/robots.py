@@ -19,6 +19,7 @@ from portal.administration import administrator, form_page, list_page, page
 from portal.forms.robots import SecretForm, expiry_fields
 from portal.forms.submit import submit
 from portal.forms.system_robots import SystemRobotForm, entries, places
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, ask_to_switch, row_menu
 from portal.shortcuts import Confirmation, registry_for
@@ -213,7 +214,7 @@ def secret(request: HttpRequest, robot: int) -> HttpResponse:
             return _secret_page(request, robot_or_404(robot), made[0], _("New secret"))
         messages.success(request, _("The secret was changed."))
         return redirect("portal:system-robots")
-    title = _("New secret for %(name)s") % {"name": robot_names.login(row)}
+    title = _("New secret for %(name)s") % named(robot_names.login(row))
     return form_page(request, form, _frame(title, submit=_("Make a new secret")))
 
 
@@ -236,7 +237,7 @@ def delete(request: HttpRequest, robot: int) -> HttpResponse:
     row = robot_or_404(robot)
     name = robot_names.login(row)
     asked = Confirmation(
-        title=_("Delete %(name)s?") % {"name": name},
+        title=_("Delete %(name)s?") % named(name),
         action=_("Delete robot account"),
         back=reverse("portal:system-robots"),
         consequences=[
@@ -244,5 +245,5 @@ def delete(request: HttpRequest, robot: int) -> HttpResponse:
             _("Its secret cannot be brought back, a new account of this name gets another one."),
         ],
     )
-    done = _("%(name)s was deleted.") % {"name": name}
+    done = _("%(name)s was deleted.") % named(name)
     return ask_first(request, asked, lambda: services.delete(actor, row.pk), done)

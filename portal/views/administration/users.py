@@ -20,6 +20,7 @@ from portal.bulk import Action, Selection
 from portal.bulk_work import each
 from portal.forms.submit import submit
 from portal.forms.users import NewUserForm, PasswordForm, ProfileForm
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation, confirm, confirmed
@@ -87,7 +88,7 @@ def create(request: HttpRequest) -> HttpResponse:
         services.create(actor, **{name: value for name, value in form.cleaned_data.items() if name != "again"})
 
     if request.method == "POST" and submit(form, act, _TAKEN):
-        messages.success(request, _("User %(name)s was created.") % {"name": form.cleaned_data["username"]})
+        messages.success(request, _("User %(name)s was created.") % named(form.cleaned_data["username"]))
         return redirect("portal:users")
     return form_page(request, form, _frame(_("New user"), _("Create user")))
 
@@ -103,9 +104,9 @@ def edit(request: HttpRequest, user: int) -> HttpResponse:
         services.update_profile(actor, row.pk, **form.cleaned_data)
 
     if request.method == "POST" and submit(form, act, _TAKEN_ADDRESS):
-        messages.success(request, _("User %(name)s was saved.") % {"name": row.username})
+        messages.success(request, _("User %(name)s was saved.") % named(row.username))
         return redirect("portal:users")
-    return form_page(request, form, _frame(_("Edit %(name)s") % {"name": row.username}, _("Save")))
+    return form_page(request, form, _frame(_("Edit %(name)s") % named(row.username), _("Save")))
 
 
 @page("GET", "POST")
@@ -121,9 +122,9 @@ def password(request: HttpRequest, user: int) -> HttpResponse:
         services.change_password(actor, row.pk, new=form.cleaned_data["password"], old="", address="")
 
     if request.method == "POST" and submit(form, act, _SAME):
-        messages.success(request, _("The password of %(name)s was changed.") % {"name": row.username})
+        messages.success(request, _("The password of %(name)s was changed.") % named(row.username))
         return redirect("portal:users")
-    frame = _frame(_("Reset the password of %(name)s") % {"name": row.username}, _("Change password"))
+    frame = _frame(_("Reset the password of %(name)s") % named(row.username), _("Change password"))
     text = _("Every session of the account ends. Tell the new password to its owner over a safe way.")
     return form_page(request, form, frame | {"text": text})
 
@@ -134,7 +135,7 @@ def administration(request: HttpRequest, user: int) -> HttpResponse:
     actor = administrator(request, "user:update")
     row = user_or_404(user)
     wanted = not row.sysadmin_flag if request.method == "GET" else request.POST.get("administrator") == "1"
-    name = {"name": row.username}
+    name = named(row.username)
     last = not wanted and not selectors.administrators().exclude(pk=row.pk).exists()
     asked = Confirmation(
         title=(_("Make %(name)s administrator?") if wanted else _("Take administration away from %(name)s?")) % name,
@@ -168,7 +169,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     rows = picked.of(rows).order_by("username") if picked else rows.none()
     number = rows.count()
     names = list(rows.values_list("username", flat=True)[:SHOWN_NAMES])
-    title = _("Delete %(name)s?") % {"name": names[0]} if number == 1 else _("Delete users?")
+    title = _("Delete %(name)s?") % named(names[0]) if number == 1 else _("Delete users?")
     asked = Confirmation(
         title=title,
         action=_("Delete"),

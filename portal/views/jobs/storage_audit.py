@@ -17,6 +17,8 @@ from jobservice.services import storage_audit as services
 from jobservice.services import system_jobs
 from jobservice.states import SYSTEM
 from portal.administration import administrator, list_page, page
+from portal.forms.jobs import NoParameters
+from portal.job_schedules import Scheduled, schedule_page, schedule_text
 from portal.job_words import badge_of
 from portal.listing import Listing
 from portal.logview import task_piece
@@ -37,9 +39,11 @@ def run_list(request: HttpRequest) -> HttpResponse:
     listing = Listing(request, sorts={"started": "start_time"}, default="-started")
     rows = listing.fill(selectors.executions([services.JOB_TYPE], [SYSTEM]))
     progress = selectors.progress(rows)
+    about = _("Compares storage with the database, both ways, while pushes go on.")
     context = {
         "title": _("Storage audit"),
-        "about": _("Compares storage with the database, both ways, while pushes go on."),
+        "about": f"{about} {schedule_text(services.JOB_TYPE)}",
+        "extra": [(_("Schedule"), reverse("portal:storage-audit-schedule"), True, "calendar-clock")],
         "listing": listing,
         "rows": [(row, progress[row.pk], badge_of(row.status)) for row in rows],
         "create": (_("Compare now"), reverse("portal:storage-audit-start"), True)
@@ -61,6 +65,14 @@ def start(request: HttpRequest) -> HttpResponse:
     return ask_first(
         request, asked, lambda: system_jobs.start(actor, services.JOB_TYPE, {}), _("The comparison has begun.")
     )
+
+
+@page("GET", "POST")
+def schedule(request: HttpRequest) -> HttpResponse:
+    actor = administrator(request, "garbage-collection:update")
+    back = reverse("portal:storage-audit")
+    job = Scheduled(services.JOB_TYPE, _("Storage audit"), back, NoParameters, services.checked)
+    return schedule_page(request, actor, job)
 
 
 def _run(request: HttpRequest, execution: int, permission: str) -> tuple[Actor, Execution]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,12 +14,12 @@ from django.utils.translation import gettext_lazy
 from harbor_core.lib.errors import HarborError
 from jobservice.models import Execution
 from jobservice.selectors import executions as selectors
-from jobservice.selectors.monitor import schedule_get
 from jobservice.services import gc, purge, system_jobs
 from jobservice.states import FINAL, SYSTEM
 from portal.administration import administrator, form_page, list_page, page
-from portal.forms.jobs import NONE, CollectionForm, PurgeForm, ScheduleForm
+from portal.forms.jobs import CollectionForm, PurgeForm
 from portal.forms.submit import submit
+from portal.job_schedules import Scheduled, schedule_page, schedule_text
 from portal.job_words import TRIGGERS, badge_of, run_rows
 from portal.listing import Listing
 from portal.logview import log_chunk, offset_of
@@ -83,14 +82,13 @@ def run_list(request: HttpRequest, job: str) -> HttpResponse:
     actor = administrator(request, f"{found.permission}:list")
     listing = Listing(request, sorts={"started": "start_time"}, default="-started")
     rows = listing.fill(selectors.executions([found.job_type], [SYSTEM]))
-    schedule = schedule_get(found.job_type, SYSTEM)
     create = (found.now, reverse("portal:job-run", args=[job]), True)
     context = {
         "title": found.title,
         "listing": listing,
         "rows": run_rows(rows, selectors.progress(rows), lambda run: reverse("portal:job-execution", args=[job, run])),
         "alive": any(row.end_time is None for row in rows),
-        "about": _schedule_text(schedule),
+        "about": schedule_text(found.job_type),
         "create": create if _may(actor, found, "create") else None,
         "extra": [(_("Schedule"), reverse("portal:job-schedule", args=[job]), True, "calendar-clock")],
         "lead": found.lead,
@@ -112,12 +110,6 @@ def _collection() -> dict[str, Any]:
 
 def _may(actor: Any, job: Job, action: str) -> bool:
     return access.can(actor, f"{job.permission}:{action}")
-
-
-def _schedule_text(schedule: Any) -> str:
-    if schedule is None:
-        return _("It runs when it is started; there is no schedule.")
-    return _("Scheduled: %(cron)s (UTC).") % {"cron": schedule.cron}
 
 
 @page("GET", "POST")
@@ -148,41 +140,8 @@ def run(request: HttpRequest, job: str) -> HttpResponse:
 def schedule(request: HttpRequest, job: str) -> HttpResponse:
     found = _job(job)
     actor = administrator(request, f"{found.permission}:update")
-    current = schedule_get(found.job_type, SYSTEM)
-    posted = request.POST if request.method == "POST" else None
-    own = found.form(posted, initial=_initial(current))
-    form = ScheduleForm(posted, initial={"type": current.cron_type, "cron": current.cron} if current else None)
-
-    def act() -> None:
-        kind = form.cleaned_data["type"]
-        parameters = {} if kind == NONE else found.checked(own.values())
-        cron = form.cleaned_data["cron"] if kind == "Custom" else ""
-        system_jobs.set_schedule(actor, found.job_type, kind, cron, parameters)
-
-    refused = {"BAD_REQUEST": ("cron", _("This is not a cron expression that can be a schedule."))}
-    if request.method == "POST" and own.is_valid() and submit(form, act, refused):
-        messages.success(request, _("The schedule was changed."))
-        return redirect("portal:jobs", job=job)
-    form.fields |= own.fields
-    if own.is_bound:
-        for name, errors in own.errors.items():
-            form.errors[name] = errors
-    else:
-        form.initial = {**form.initial, **own.initial}
-    context = {
-        "title": _("Schedule"),
-        "submit": _("Save"),
-        "back": reverse("portal:jobs", args=[job]),
-        "above": found.title,
-    }
-    return form_page(request, form, context)
-
-
-def _initial(current: Any) -> dict[str, Any]:
-    values = dict(current.parameters) if current else {}
-    if isinstance(values.get("include_event_types"), str):
-        values["include_event_types"] = values["include_event_types"].split(",")
-    return values
+    back = reverse("portal:jobs", args=[job])
+    return schedule_page(request, actor, Scheduled(found.job_type, found.title, back, found.form, found.checked))
 
 
 def _execution(request: HttpRequest, job: str, execution: int) -> tuple[Any, Job, Execution]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from portal.colours import hex_of
 from portal.forms.labels import COLOURS, LabelForm
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, form_page, framed, open_project, row_menu
 from portal.shortcuts import Confirmation, ProjectPage, actor_of, page, respond
@@ -53,7 +54,7 @@ def create(request: HttpRequest, project: str) -> HttpResponse:
         services.create(actor_of(request), found.project, **form.cleaned_data)
 
     if request.method == "POST" and submit(form, act, _REFUSALS):
-        messages.success(request, _("Label %(name)s was created.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Label %(name)s was created.") % named(form.cleaned_data["name"]))
         return redirect("portal:labels", found.project.pk)
     return _form(request, found, form, _("New label"))
 
@@ -69,7 +70,7 @@ def edit(request: HttpRequest, project: str, label: int) -> HttpResponse:
         services.update(actor_of(request), row, **form.cleaned_data)
 
     if request.method == "POST" and submit(form, act, _REFUSALS):
-        messages.success(request, _("Label %(name)s was saved.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Label %(name)s was saved.") % named(form.cleaned_data["name"]))
         return redirect("portal:labels", found.project.pk)
     return _form(request, found, form, _("Edit label"))
 
@@ -91,12 +92,12 @@ def delete(request: HttpRequest, project: str, label: int) -> HttpResponse:
     uses = selectors.uses_of([row.pk]).get(row.pk, 0)
     told = ngettext("It is taken off %(count)d artifact.", "It is taken off %(count)d artifacts.", uses)
     asked = Confirmation(
-        title=_("Delete label %(name)s?") % {"name": row.name},
+        title=_("Delete label %(name)s?") % named(row.name),
         action=_("Delete label"),
         back=reverse("portal:labels", args=[found.project.pk]),
         consequences=[told % {"count": uses}, _("The artifacts stay as they are.")],
     )
-    done = _("Label %(name)s was deleted.") % {"name": row.name}
+    done = _("Label %(name)s was deleted.") % named(row.name)
     return ask_first(request, asked, lambda: services.delete(actor_of(request), row), done)
 
 

@@ -11,6 +11,7 @@ from auth.actor import Actor
 from harbor_core.lib.errors import HarborError
 from portal.forms.project import NewProjectForm
 from portal.forms.submit import STATUS_WRONG, submit
+from portal.isolation import named
 from portal.project_pages import ask_first, open_project
 from portal.shortcuts import Confirmation, ProjectPage, actor_of, confirm, page
 from projects import access
@@ -33,7 +34,7 @@ def create(request: HttpRequest) -> HttpResponse:
     form = NewProjectForm(request.POST if request.method == "POST" else None, administers=administers)
     made: list[Project] = []
     if request.method == "POST" and submit(form, lambda: made.append(_create(actor, form)), _REFUSALS):
-        messages.success(request, _("Project %(name)s was created.") % {"name": made[0].name})
+        messages.success(request, _("Project %(name)s was created.") % named(made[0].name))
         return redirect("portal:repositories", made[0].pk)
     status = STATUS_WRONG if form.errors else 200
     return render(request, "portal/projects/new.html", {"form": form}, status=status)
@@ -59,7 +60,7 @@ def delete(request: HttpRequest, project: str) -> HttpResponse:
     if request.method == "POST" and asked.blockers:
         return confirm(request, asked, status=STATUS_WRONG)
     name = found.project.name
-    done = _("Project %(name)s was deleted.") % {"name": name}
+    done = _("Project %(name)s was deleted.") % named(name)
     return ask_first(request, asked, lambda: projects.delete(actor_of(request), found.project.pk), done)
 
 
@@ -78,7 +79,7 @@ def _deletion(found: ProjectPage) -> Confirmation:
     members = sum((figures.members or {}).values())
     told = ngettext("%(count)d member loses its role.", "%(count)d members lose their roles.", members)
     return Confirmation(
-        title=_("Delete project %(name)s?") % {"name": project.name},
+        title=_("Delete project %(name)s?") % named(project.name),
         action=_("Delete project"),
         back=reverse(
             "portal:project-summary" if blockers else "portal:projects", args=[project.pk] if blockers else []

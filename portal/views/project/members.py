@@ -16,6 +16,7 @@ from harbor_core.lib import pagination
 from portal.bulk import Action, Selection
 from portal.forms.members import NewMemberForm, RoleForm
 from portal.forms.submit import submit
+from portal.isolation import isolated, named
 from portal.listing import Listing
 from portal.project_pages import ask_first, form_page, framed, open_project, row_menu
 from portal.roles import ROLES
@@ -84,7 +85,7 @@ def add(request: HttpRequest, project: str) -> HttpResponse:
         groups=groups.type_in_use() is not None or UserGroup.objects.exists(),
     )
     if request.method == "POST" and submit(form, lambda: _add(request, found, form), _REFUSALS):
-        messages.success(request, _("%(name)s is a member now.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("%(name)s is a member now.") % named(form.cleaned_data["name"]))
         return redirect(back)
     more = {"title": _("Add member"), "submit": _("Add member"), "back": back, "candidates": True}
     return form_page(request, found, "portal/projects/form.html", form, more)
@@ -197,7 +198,7 @@ def _by_name(members: QuerySet[Member]) -> list[Member]:
 
 
 def _names(members: list[Member]) -> str:
-    names = [member.entity_name for member in members[:SHOWN_NAMES]]  # type: ignore[attr-defined]  # annotated
+    names = [isolated(member.entity_name) for member in members[:SHOWN_NAMES]]  # type: ignore[attr-defined]  # annotated
     if len(members) > SHOWN_NAMES:
         names.append(_("%(count)d more") % {"count": len(members) - SHOWN_NAMES})
     return ", ".join(names)

@@ -18,6 +18,7 @@ from auth.services import robots as services
 from portal import preferences, robot_commands, robot_grants
 from portal.forms.robots import ProjectRobotForm, SecretForm, expiry_fields
 from portal.forms.submit import submit
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import Switch, ask_first, ask_to_switch, form_page, framed, open_project, row_menu
 from portal.shortcuts import Confirmation, ProjectPage, actor_of, page, registry_for, respond
@@ -211,7 +212,7 @@ def secret(request: HttpRequest, project: str, robot: int) -> HttpResponse:
         messages.success(request, _("The secret was changed."))
         return redirect(back)
     more = {
-        "title": _("New secret for %(name)s") % {"name": robot_names.login(row)},
+        "title": _("New secret for %(name)s") % named(robot_names.login(row)),
         "submit": _("Make a new secret"),
         "back": back,
     }
@@ -233,7 +234,7 @@ def toggle(request: HttpRequest, project: str, robot: int) -> HttpResponse:
 
 
 def switch_words(robot: Robot, back: str) -> Switch:
-    name = {"name": robot_names.login(robot)}
+    name = named(robot_names.login(robot))
     return Switch(
         title=(_("Enable %(name)s?") % name, _("Disable %(name)s?") % name),
         consequence=(
@@ -251,7 +252,7 @@ def delete(request: HttpRequest, project: str, robot: int) -> HttpResponse:
     row = robot_or_404(found, robot)
     name = robot_names.login(row)
     asked = Confirmation(
-        title=_("Delete %(name)s?") % {"name": name},
+        title=_("Delete %(name)s?") % named(name),
         action=_("Delete robot account"),
         back=reverse("portal:robots", args=[found.project.pk]),
         consequences=[
@@ -259,5 +260,5 @@ def delete(request: HttpRequest, project: str, robot: int) -> HttpResponse:
             _("Its secret cannot be brought back, a new account of this name gets another one."),
         ],
     )
-    done = _("%(name)s was deleted.") % {"name": name}
+    done = _("%(name)s was deleted.") % named(name)
     return ask_first(request, asked, lambda: services.delete(actor_of(request), row.pk), done)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from portal.forms.submit import STATUS_WRONG, submit
 from portal.forms.webhooks import WebhookForm, event_name
 from portal.hooks import Owner, open_owner
+from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import Switch, ask_first, ask_to_switch, row_menu
 from portal.shortcuts import Confirmation, actor_of, page, respond
@@ -64,7 +65,7 @@ def create(request: HttpRequest, project: str = "") -> HttpResponse:
         services.create(actor_of(request), owner.project, values)
 
     if request.method == "POST" and submit(form, act, _REFUSALS):
-        messages.success(request, _("Webhook %(name)s was created.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Webhook %(name)s was created.") % named(form.cleaned_data["name"]))
         return redirect(owner.url("webhooks"))
     return _form(request, owner, form, _("New webhook"))
 
@@ -89,7 +90,7 @@ def edit(request: HttpRequest, webhook: int, project: str = "") -> HttpResponse:
         services.update(actor_of(request), owner.project, row.pk, values)
 
     if request.method == "POST" and submit(form, act, _REFUSALS):
-        messages.success(request, _("Webhook %(name)s was saved.") % {"name": form.cleaned_data["name"]})
+        messages.success(request, _("Webhook %(name)s was saved.") % named(form.cleaned_data["name"]))
         return redirect(owner.url("webhooks"))
     return _form(request, owner, form, _("Edit webhook"))
 
@@ -108,7 +109,7 @@ def _form(request: HttpRequest, owner: Owner, form: WebhookForm, title: str) -> 
 def toggle(request: HttpRequest, webhook: int, project: str = "") -> HttpResponse:
     owner = open_owner(request, project, "update")
     row = owner.policy(webhook)
-    name = {"name": row.name}
+    name = named(row.name)
     said = Switch(
         title=(_("Enable webhook %(name)s?") % name, _("Disable webhook %(name)s?") % name),
         consequence=(
@@ -137,12 +138,12 @@ def delete(request: HttpRequest, webhook: int, project: str = "") -> HttpRespons
     owner = open_owner(request, project, "delete")
     row = owner.policy(webhook)
     asked = Confirmation(
-        title=_("Delete webhook %(name)s?") % {"name": row.name},
+        title=_("Delete webhook %(name)s?") % named(row.name),
         action=_("Delete webhook"),
         back=owner.url("webhooks"),
         consequences=[
             _("Nothing is posted to %(address)s any more.") % {"address": target["address"]} for target in row.targets
         ],
     )
-    done = _("Webhook %(name)s was deleted.") % {"name": row.name}
+    done = _("Webhook %(name)s was deleted.") % named(row.name)
     return ask_first(request, asked, lambda: services.delete(actor_of(request), owner.project, row.pk), done)
