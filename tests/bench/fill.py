@@ -69,6 +69,16 @@ _AUDIT = """
     FROM generate_series(1, %(count)s) AS i
 """
 
+_HISTORY = """
+    INSERT INTO harbor_core_auditlog (project_id, username, resource_type, resource, operation, operation_description,
+        operation_result, client_ip, op_time)
+    SELECT %(project)s + i %% 20, CASE WHEN i IN (7, 8, 9) THEN 'long-gone' ELSE 'robot-' || i %% 199 END, 'artifact',
+        'team/app-' || i %% 1009 || ':' || i,
+        CASE WHEN i %% 20 = 0 THEN 'delete' WHEN i %% 20 < 4 THEN 'create' ELSE 'pull' END, '', true, '10.0.0.1',
+        now() - (%(count)s - i) * interval '200 days' / %(count)s
+    FROM generate_series(1, %(count)s) AS i
+"""
+
 
 def users(count: int) -> None:
     """Accounts ``cold-0`` ... that share one password, none of which has ever signed in."""
@@ -137,6 +147,30 @@ def _grown(size: dict[str, int]) -> World:
         cursor.execute(_AUDIT, values | {"count": size["audit"]})
         cursor.execute("ANALYZE")
     return world
+
+
+def audit(size: dict[str, int]) -> None:
+    """``size["audit"]`` rows of the audit log over 200 days: pulls of busy robots for the most part, and one account
+    that did three things long ago. Prints what is asked of it, name -> (path, credential)."""
+    project = make_project("team", User.objects.get(pk=ADMIN_ID))
+    with connection.cursor() as cursor:
+        cursor.execute(_HISTORY, {"project": project.pk, "count": size["audit"]})
+        cursor.execute("ANALYZE harbor_core_auditlog")
+    credential = basic("admin", os.environ["HARBOR_ADMIN_PASSWORD"])
+    day = (timezone.now() - timedelta(days=100)).date()
+    asked = {
+        "newest": "",
+        "page 500": "page=500&page_size=20",
+        "of one project": f"q=project_id={project.pk}",
+        "of a busy account": "q=username=robot-7",
+        "of an account long ago": "q=username=long-gone",
+        "one kind": "q=operation=delete",
+        "a day": f"q=op_time=[{day}T00:00:00~{day}T23:59:59]",
+        "part of a name": "q=resource=~app-7:",
+        "part of a name nobody has": "q=resource=~nobody",
+        "by name": "sort=resource",
+    }
+    json.dump({name: (f"/api/v2.0/auditlog-exts?{query}", credential) for name, query in asked.items()}, sys.stdout)
 
 
 def tokens(repository: str, count: int) -> None:

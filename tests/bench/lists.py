@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 
@@ -44,11 +45,12 @@ def compare(kind: str, fill: str, sizes: tuple[Size, Size], rounds: int, words: 
         folder = Path(tempfile.mkdtemp(prefix="harbor-bench-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         names = [name for name in targets[0] if not words or any(word in name for word in words)]
-        return [
-            _line(f"{kind} {name}", [(server, found[name]) for server, found in zip(servers, targets, strict=True)],
-                  folder, rounds)
-            for name in names
-        ]  # fmt: skip
+        table = []
+        for name in names:
+            sides = [(server, found[name]) for server, found in zip(servers, targets, strict=True)]
+            table.append(_line(f"{kind} {name}", sides, folder, rounds))
+            sys.stderr.write(f"bench: {' '.join(table[-1][:4])}\n")
+        return table
 
 
 def _line(title: str, sides: list[tuple[Ours, Line]], folder: Path, rounds: int) -> tuple[str, ...]:
