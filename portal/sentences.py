@@ -332,7 +332,7 @@ SENTENCES = (
     _("%(repository)s has no %(name)s any more"),
     _("replication policy %(number)s not found"),
     _("the replication policy is gone"),
-    _("the name of a replication policy must have 1 to %(limit)s characters"),
+    _("the name of a replication policy must have 1 to %(limit)s printable characters"),
     _("there is a replication policy %(name)s already"),
     _("replication policy %(name)s is running"),
     _("replication policy %(name)s is disabled"),

@@ -39,7 +39,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """As they are stored. Raises BAD_REQUEST."""
     name, namespace, trigger, cron = (values[key] for key in ("name", "dest_namespace", "trigger", "cron"))
     if not 1 <= len(name) <= NAME_MAX or not name.isprintable():
-        raise _bad(f"the name of a replication policy must have 1 to {NAME_MAX} characters")
+        raise _bad(f"the name of a replication policy must have 1 to {NAME_MAX} printable characters")
     if namespace and (len(namespace) > NAMESPACE_MAX or not names.is_repository(f"{namespace}/name")):
         raise _bad(f"{namespace[:300]!r} is not a namespace")
     source, target = _end(values["source"]), _end(values["target"])

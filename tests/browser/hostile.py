@@ -16,10 +16,28 @@ MARKUP = '<img src=x onerror="pwned=1"><script>pwned=1</script>\'"--></style></t
 HOSTILE = f"{MARKUP}{RIGHT_TO_LEFT}"
 LONG = "W" * 180  # nothing in it at which a line could end
 TEXT = f"{HOSTILE} {LONG}"
+PRINTABLE = f"{MARKUP} שלום مرحبا"  # where no control characters are allowed
 PLAIN = f"<b onclick=pwned=1>'{{{{7*7}}}}&amp;{RIGHT_TO_LEFT}"  # what names of accounts may hold
 PATTERN = f"<img src=x onerror=pwned=1>'\"&amp;{LONG}**"
 LONG_TAG = "w" * 128
 LONG_REPOSITORY = f"payments/{'w' * 120}/{'w' * 100}"
+
+# What only an injection can have brought in: our own pages have no inline script or style and no handler.
+INJECTED = """
+() => {
+  const found = [...document.querySelectorAll("img[src=x], script:not([src]), style, [onerror], [onclick]")];
+  if (window.pwned !== undefined) found.push(document.documentElement);
+  return found.map((element) => element.outerHTML.slice(0, 300));
+}
+"""
+WIDER = """
+() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth === width) return [];
+  const wide = [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > width + 1);
+  return wide.slice(-3).map((element) => element.outerHTML.slice(0, 200));
+}
+"""
 
 
 def fill(stack: Stack, ids: dict[str, int]) -> None:
@@ -41,6 +59,8 @@ def fill(stack: Stack, ids: dict[str, int]) -> None:
         _done(api.put(f"/api/v2.0/registries/{ids['registry']}", json={"name": HOSTILE[:64], "description": TEXT}))
         _rules(api, project)
         _hooks(api)
+        _replication(api, ids["rule"])
+        _mine(api, ids["robot"])
         _done(api.put("/api/v2.0/projects/payments/repositories/api", json={"description": TEXT}))
         artifact = "/api/v2.0/projects/payments/repositories/api/artifacts/2.3.0"
         for number in [item["id"] for item in api.get(f"/api/v2.0/labels?scope=p&project_id={project}").json()]:
@@ -83,6 +103,29 @@ def _hooks(api: httpx.Client) -> None:
     for name in (HOSTILE, LONG):
         body = policy | {"name": name, "description": TEXT}
         _done(api.post("/api/v2.0/projects/payments/webhook/policies", json=body))
+
+
+def _replication(api: httpx.Client, rule: int) -> None:
+    stored = api.get(f"/api/v2.0/replication/policies/{rule}").json()
+    filters = [{"type": "name", "value": PATTERN[:200]}, {"type": "tag", "value": PATTERN[:200]}]
+    body = stored | {"name": PRINTABLE, "description": TEXT, "filters": filters}
+    _done(api.put(f"/api/v2.0/replication/policies/{rule}", json=body))
+
+
+def _mine(api: httpx.Client, robot: int) -> None:
+    """A token of the administrator's and a trust of the robot's; a webhook of the system's."""
+    token = {"name": PRINTABLE, "scopes": ["pull"]}
+    _done(api.post("/api/v2.0/users/current/tokens", json=token))
+    trust = {
+        "name": PRINTABLE,
+        "issuer": "https://issuer.example.com",
+        "audience": LONG,
+        "claims": {"sub": PATTERN},
+    }
+    _done(api.post(f"/api/v2.0/robots/{robot}/trusts", json=trust))
+    target = {"type": "http", "address": f"https://hooks.example.com/{LONG}?a=%3Cb%3E'&b=1", "auth_header": ""}
+    hook = {"name": HOSTILE, "description": TEXT, "enabled": True, "event_types": ["PUSH_ARTIFACT"]}
+    _done(api.post("/api/v2.0/system/webhook/policies", json=hook | {"targets": [target]}))
 
 
 def _push(stack: Stack, repository: str, tag: str) -> None:

@@ -7,25 +7,8 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser import administration, hostile, sample
 from tests.browser.chromium import NARROW, context, sign_in
-from tests.screenshots import Pages, pages, project_pages
+from tests.screenshots import Pages, every_page
 from tests.support.stack import Stack
-
-# What only an injection can have brought in: our own pages have no inline script or style and no handler.
-INJECTED = """
-() => {
-  const found = [...document.querySelectorAll("img[src=x], script:not([src]), style, [onerror], [onclick]")];
-  if (window.pwned !== undefined) found.push(document.documentElement);
-  return found.map((element) => element.outerHTML.slice(0, 300));
-}
-"""
-WIDER = """
-() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth === width) return [];
-  const wide = [...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > width + 1);
-  return wide.slice(-3).map((element) => element.outerHTML.slice(0, 200));
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +19,7 @@ def crooked() -> Iterator[tuple[Stack, Pages]]:
         sample.fill(running)
         ids = administration.fill(running)
         hostile.fill(running, ids)
-        lists = ("users", "labels", "registries", "robot-accounts", "logs")
-        shown = pages(running) | project_pages(running) | {f"admin-{name}": f"/harbor/{name}" for name in lists}
+        shown = every_page(running, ids)
         base = shown["project-webhooks"]
         with running.api() as api:
             found = api.get("/api/v2.0/projects/payments/webhook/policies").json()
@@ -72,8 +54,8 @@ def test_pages_show_them_as_text(browser: Browser, crooked: tuple[Stack, Pages])
         if any(raw in source for raw in ("<img src=x", "<script>pwned", "<b onclick", "<b>pwned")):
             found.append((name, "markup in the page's source"))
         assert "{{7*7}}" in source, name  # the banner is on all of them
-        found.extend((name, "injected", html) for html in page.evaluate(INJECTED))
-        found.extend((name, "wider than the window", html) for html in page.evaluate(WIDER))
+        found.extend((name, "injected", html) for html in page.evaluate(hostile.INJECTED))
+        found.extend((name, "wider than the window", html) for html in page.evaluate(hostile.WIDER))
         found.extend((name, "complaint", text) for text in complaints if "404" not in text)
         complaints.clear()
     made.close()

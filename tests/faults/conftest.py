@@ -12,4 +12,4 @@ from tests.support.stack import Stack
 def victim(request: pytest.FixtureRequest) -> Iterator[Stack]:
     database: Literal["postgres", "sqlite"] = request.param
     with Stack() as running:
-        yield running.start(database=database)
+        yield running.start(database=database, HARBOR_OUTBOUND_ALLOWED="127.0.0.0/8")  # where tests listen
