@@ -19,6 +19,7 @@ class AuditLog(models.Model):
         indexes = [
             models.Index(fields=["-op_time", "-id"], name="audit_time"),
             models.Index(fields=["project_id", "-op_time", "-id"], name="audit_project_time"),
+            models.Index(fields=["username", "-op_time", "-id"], name="audit_user_time"),
         ]
 
     def __str__(self) -> str:

@@ -251,12 +251,39 @@ def test_far_pages(world: World, monkeypatch: pytest.MonkeyPatch, django_assert_
     assert "OFFSET" not in statement or int(statement.rpartition("OFFSET ")[2]) < selectors.MILESTONE
 
 
+def test_few_among_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that leaves few rows shows them as one that leaves many does, in order and with the same totals."""
+    monkeypatch.setattr(selectors, "FEW", 5)
+    AuditLog.objects.all().delete()
+    start = timezone.now() - timedelta(days=9)
+    for number in range(12):
+        row(f"rare-{number:02}" if number < 5 else f"often-{number:02}", op_time=start + timedelta(hours=-number))
+
+    def names(query: str) -> list[str]:
+        return [item["resource"] for item in seen(world.api, "sysadmin", f"{EXT}?{query}")]
+
+    for _ in range(2):  # the second time it is known which are many
+        assert names("q=resource=~rare") == [f"rare-{number:02}" for number in range(5)]
+        assert names("q=resource=~rare&page_size=2&page=2") == ["rare-02", "rare-03"]
+        assert names("q=resource=~rare&sort=-resource&page_size=1") == ["rare-04"]
+        assert names("q=resource=~often&page_size=3") == ["often-05", "often-06", "often-07"]
+        assert names("q=resource=~nobody") == []
+    answer = world.api("sysadmin", "GET", f"{EXT}?q=resource=~rare&page_size=2")
+    assert answer.headers["X-Total-Count"] == "5"
+    row("rare-05", op_time=timezone.now())
+    assert names("q=resource=~rare&page_size=1") == ["rare-05"]
+
+
 @pytest.mark.postgres
 def test_pages_come_from_an_index(world: World) -> None:
     _many(world, 2_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE harbor_core_auditlog")
-        for where, index in (("", "audit_time"), (f"WHERE project_id = {world.project.pk}", "audit_project_time")):
+        for where, index in (
+            ("", "audit_time"),
+            (f"WHERE project_id = {world.project.pk}", "audit_project_time"),
+            ("WHERE username = 'admin'", "audit_user_time"),
+        ):
             cursor.execute(
                 f"EXPLAIN SELECT * FROM harbor_core_auditlog {where} ORDER BY op_time DESC, id DESC LIMIT 10 OFFSET 50"
             )
