@@ -68,6 +68,7 @@ def ask_to_switch(request: HttpRequest, said: Switch, act: Callable[[bool], obje
         back=said.back,
         consequences=[said.consequence[at]],
         fields=[("enabled", "1" if wanted else "0")],
+        danger=not wanted,
     )
     return ask_first(request, asked, lambda: act(wanted), said.done[at])
 

@@ -137,7 +137,7 @@ def respond(request: HttpRequest, template: str, partial: str, context: dict[str
 class Confirmation:
     """What a person is asked before something cannot be taken back. ``consequences`` are sentences; with ``blockers``
     it cannot be done and they say why. ``fields`` are hidden inputs that the form carries along; ``typed`` is a word
-    that has to be typed, for what would hurt most."""
+    that has to be typed, for what would hurt most. Without ``danger`` nothing is lost by it."""
 
     title: str
     action: str
@@ -147,6 +147,7 @@ class Confirmation:
     fields: Sequence[tuple[str, str]] = ()
     typed: str = ""
     text: str = ""
+    danger: bool = True
 
 
 def confirm(request: HttpRequest, asked: Confirmation, *, status: int = 200, error: str = "") -> HttpResponse:

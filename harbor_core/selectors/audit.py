@@ -92,18 +92,30 @@ def _paged(rows: "QuerySet[AuditLog]", listing: Listing, legacy: bool) -> Page[A
 
 def _narrowed(rows: "QuerySet[AuditLog]") -> "QuerySet[AuditLog]":
     """The same rows by their ids where they are few. Asked for the newest of few, a database walks through millions of
-    rows in order; without an order it looks at them as fast as it can read."""
+    rows in order; without an order it looks at them as fast as it can read, and once: what was found is remembered, as
+    :func:`total` remembers."""
     try:
-        key = _key("many", rows)
+        key = _key("few", rows)
     except EmptyResultSet:
         return rows
-    if cache.get(key):
+    known = cache.get(key)
+    if known is None:
+        border, found = _settled_border(), _some(rows)
+    elif known is True:  # too many
         return rows
-    found = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-    if len(found) <= FEW:
-        return AuditLog.objects.filter(pk__in=found)
-    cache.set(key, True, KNOWN_SECONDS)  # rows are only ever added
-    return rows
+    else:
+        border, found = known
+        found = found + _some(rows.filter(pk__gt=border))
+    if len(found) > FEW:
+        cache.set(key, True, KNOWN_SECONDS)
+        return rows
+    if known is None:
+        cache.set(key, (border, [pk for pk in found if pk <= border]), KNOWN_SECONDS)
+    return AuditLog.objects.filter(pk__in=found)
+
+
+def _some(rows: "QuerySet[AuditLog]") -> list[int]:
+    return list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
 
 
 def total(rows: "QuerySet[AuditLog]") -> int:

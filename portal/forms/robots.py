@@ -145,6 +145,13 @@ class SecretForm(forms.Form):
         return secret
 
 
+class OptionalJSON(forms.JSONField):
+    """Empty where there is nothing, instead of ``null``."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class TrustForm(forms.Form):
     """Whose tokens stand for a robot."""
 
@@ -181,7 +188,7 @@ class TrustForm(forms.Form):
         help_text=_("Empty: looked up at the issuer."),
         widget=forms.TextInput(attrs=_CODE),
     )
-    jwks = forms.JSONField(
+    jwks = OptionalJSON(
         label=_("Keys (JWKS)"),
         required=False,
         help_text=_("For an issuer that cannot be reached from here, such as a cluster: its public keys."),

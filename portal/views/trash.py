@@ -90,6 +90,7 @@ def trash_restore(request: HttpRequest, project: str) -> HttpResponse:
     asked = Confirmation(
         title=title % {"number": number},
         action=_("Restore"),
+        danger=False,
         back=back,
         consequences=[
             _("Tags come back where they are free, with labels, signatures and children of an index."),

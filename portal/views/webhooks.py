@@ -116,6 +116,7 @@ def redeliver(request: HttpRequest, webhook: int, delivery: int, project: str = 
     asked = Confirmation(
         title=_("Deliver %(number)d once more?") % {"number": row.pk},
         action=_("Redeliver"),
+        danger=False,
         back=owner.url("webhook-delivery", policy.pk, row.pk),
         consequences=[
             _("The same body with the same id is posted to %(address)s.") % {"address": target["address"]},
@@ -139,6 +140,7 @@ def ping(request: HttpRequest, webhook: int, project: str = "") -> HttpResponse:
     asked = Confirmation(
         title=_("Try webhook %(name)s?") % named(policy.name),
         action=_("Send a ping"),
+        danger=False,
         back=owner.url("webhook-deliveries", policy.pk),
         consequences=[
             _("A PING is posted to %(address)s.") % {"address": target["address"]} for target in policy.targets
@@ -160,6 +162,7 @@ def secret(request: HttpRequest, webhook: int, project: str = "") -> HttpRespons
     asked = Confirmation(
         title=_("Sign what webhook %(name)s posts?") % named(policy.name),
         action=_("Make a new secret") if policy.secret else _("Make a secret"),
+        danger=bool(policy.secret),
         back=owner.url("webhook-deliveries", policy.pk),
         consequences=consequences,
     )

@@ -9,6 +9,7 @@ from django.utils import timezone, translation
 from portal import banner, commands
 from portal.commands import Registry
 from portal.isolation import isolated
+from portal.job_facts import facts
 from portal.listing import Listing
 from portal.templatetags import portal as tags
 from projects.manifests.parse import Descriptor, Manifest
@@ -181,3 +182,20 @@ def test_history_of_any_shape(history: object) -> None:
 )
 def test_a_name_turns_no_word_around_it(name: str, shown: str) -> None:
     assert isolated(name) == shown
+
+
+def test_what_came_of_a_job_is_told_in_words() -> None:
+    found = {
+        "freed_space": 2048,
+        "dry_run": True,
+        "purged_blobs": 1200,
+        "trigger_revision": 7,
+        "message": "",
+        "size": None,
+    }
+    assert facts(found) == [
+        ("Blobs removed", "1,200", True),
+        ("Dry run", "yes", True),
+        ("Freed", "2.00 KiB", True),
+        ("trigger_revision", "7", False),
+    ]

@@ -38,7 +38,9 @@ def test_administrators_see_it_and_nobody_else(world: World, admin: Client, repo
 
 
 def test_a_comparison_is_started_after_a_question(admin: Client) -> None:
-    assert b"Nothing is changed" in admin.get(f"{AUDIT}/start").content and not Execution.objects.exists()
+    asked = admin.get(f"{AUDIT}/start").content
+    assert b"Nothing is changed" in asked and not Execution.objects.exists()
+    assert b"button-danger" not in asked, "nothing is lost by it"
     assert admin.post(f"{AUDIT}/start")["Location"] == AUDIT
     run = Execution.objects.get()
     assert run.vendor_type == "STORAGE_AUDIT" and f"{AUDIT}/{run.pk}".encode() in admin.get(AUDIT).content

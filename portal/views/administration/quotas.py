@@ -96,6 +96,7 @@ def resync(request: HttpRequest) -> HttpResponse:
     asked = Confirmation(
         title=_("Count usage again?"),
         action=_("Count again"),
+        danger=False,
         back=reverse("portal:quotas"),
         consequences=[
             _("The usage of every project is counted anew from its artifacts, and corrected where it is wrong."),

@@ -166,6 +166,7 @@ def run(request: HttpRequest, policy: int) -> HttpResponse:
     asked = Confirmation(
         title=_("Run rule %(name)s now?") % named(row.name),
         action=_("Run now"),
+        danger=row.override or row.replicate_deletion,
         back=reverse("portal:replication", args=[row.pk]),
         consequences=[_("What the rule takes and the destination does not have is copied."), told],
         blockers=blockers,

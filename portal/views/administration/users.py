@@ -140,6 +140,7 @@ def administration(request: HttpRequest, user: int) -> HttpResponse:
     asked = Confirmation(
         title=(_("Make %(name)s administrator?") if wanted else _("Take administration away from %(name)s?")) % name,
         action=_("Make administrator") if wanted else _("Take away"),
+        danger=not wanted,
         back=reverse("portal:users"),
         consequences=_change(wanted, own=row.pk == actor.user_id),
         blockers=[_("This is the last administrator. Make somebody else administrator first.")] if last else [],

@@ -13,6 +13,7 @@ from jobservice.services import control, system_jobs
 from jobservice.states import FINAL
 from portal.administration import administrator, page
 from portal.forms.job_filter import ExecutionFilter, TaskFilter
+from portal.job_facts import facts
 from portal.job_words import TRIGGERS, badge_of, name_of, projects_of
 from portal.listing import Listing
 from portal.logview import log_chunk, offset_of, task_piece
@@ -79,7 +80,7 @@ def execution_detail(request: HttpRequest, execution: int) -> HttpResponse:
         "badge": badge_of(row.status),
         "trigger": TRIGGERS.get(row.trigger, row.trigger),
         "progress": progress,
-        "results": _values(row.extra_attrs),
+        "results": facts(row.extra_attrs),
         "listing": listing,
         "filter": chosen,
         "tasks": [(task, badge_of(task.status), selectors.task_percent(task)) for task in tasks],
@@ -101,16 +102,12 @@ def task_detail(request: HttpRequest, task: int) -> HttpResponse:
         "name": name_of(row.job_type),
         "badge": badge_of(row.status),
         "percent": selectors.task_percent(row),
-        "parameters": _values(row.parameters),
-        "results": _values(row.extra_attrs),
+        "parameters": facts(row.parameters),
+        "results": facts(row.extra_attrs),
         "alive": row.status not in FINAL,
         "log": _log(row),
     }
     return respond(request, "portal/jobs/service/task.html", "portal/jobs/service/_task.html", context)
-
-
-def _values(found: dict[str, Any]) -> list[tuple[str, Any]]:
-    return sorted((name, value) for name, value in found.items() if value not in ("", None))
 
 
 def _log(task: Task) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def queue_action(request: HttpRequest, queue: str, action: str) -> HttpResponse:
     asked = Confirmation(
         title=str(title),
         action=str(label),
+        danger=action != "resume",
         back=reverse("portal:job-schedules" if queue == SCHEDULER else "portal:job-queues"),
         text=_("All queues and schedules") if queue == control.ALL else name_of(queue),
         consequences=[consequence],

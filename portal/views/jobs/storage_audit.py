@@ -59,6 +59,7 @@ def start(request: HttpRequest) -> HttpResponse:
     asked = Confirmation(
         title=_("Compare storage with the database?"),
         action=_("Compare now"),
+        danger=False,
         back=reverse("portal:storage-audit"),
         consequences=[_("Everything in storage is listed, which takes a while. Nothing is changed.")],
     )
@@ -192,6 +193,7 @@ def _question(row: Execution, action: str, kind: str, found: StorageFinding | No
     return Confirmation(
         title=title,
         action=_("Adopt") if action == services.ADOPT else _("Delete"),
+        danger=action != services.ADOPT,
         back=reverse("portal:storage-audit-run", args=[row.pk]),
         consequences=consequences,
     )

@@ -19,6 +19,7 @@ from jobservice.states import FINAL, SYSTEM
 from portal.administration import administrator, form_page, list_page, page
 from portal.forms.jobs import CollectionForm, PurgeForm
 from portal.forms.submit import submit
+from portal.job_facts import facts
 from portal.job_schedules import Scheduled, schedule_page, schedule_text
 from portal.job_words import TRIGGERS, badge_of, run_rows
 from portal.listing import Listing
@@ -166,7 +167,7 @@ def execution_detail(request: HttpRequest, job: str, execution: int) -> HttpResp
         "badge": badge_of(row.status),
         "trigger": TRIGGERS.get(row.trigger, row.trigger),
         "progress": selectors.progress([row])[row.pk],
-        "results": sorted((name, value) for name, value in row.extra_attrs.items() if value not in ("", None)),
+        "results": facts(row.extra_attrs),
         "may_stop": row.status not in FINAL and _may(actor, found, "stop"),
         "log": {
             "text": text,
@@ -214,6 +215,7 @@ def retry(request: HttpRequest) -> HttpResponse:
     asked = Confirmation(
         title=_("Try parked blobs again?"),
         action=_("Try again"),
+        danger=False,
         back=reverse("portal:jobs", args=["gc"]),
         consequences=[_("The next run tries to delete them, whatever their pause.")],
     )

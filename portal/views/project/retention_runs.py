@@ -48,6 +48,7 @@ def start(request: HttpRequest, project: str) -> HttpResponse:
     asked = Confirmation(
         title=_("Try the rules out?") if dry_run else _("Run the rules now?"),
         action=_("Dry run") if dry_run else _("Run now"),
+        danger=not dry_run,
         back=reverse("portal:retention", args=[found.project.pk]),
         consequences=[text],
     )
