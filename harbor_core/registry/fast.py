@@ -12,7 +12,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection
 
 from auth import token_api
-from harbor_core.lib import logs, names
+from harbor_core.lib import logs, names, waiting
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply, error_reply
 from harbor_core.registry import gateway, pull
@@ -60,6 +60,8 @@ def _run(environ: dict[str, Any], handler: Callable[[], Reply]) -> Reply:
             reply = handler()
     except HarborError as error:
         reply = error_reply(error)
+    except waiting.WaitElsewhere:
+        reply = Reply(200, headers=waiting.location(environ))
     except (OperationalError, InterfaceError) as error:
         connection.close()
         reply = error_reply(unavailable(error))
