@@ -20,7 +20,7 @@ from django.test.utils import override_settings
 django.setup(set_prefix=False)
 
 from harbor_core.lib import metrics, waiting  # noqa: E402 - needs the settings
-from harbor_core.registry import fast  # noqa: E402 - needs the app registry
+from harbor_core.registry import fast, mirrors  # noqa: E402 - needs the app registry
 
 
 class _Handler(WSGIHandler):
@@ -43,7 +43,9 @@ def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
         handler = _full if with_session or not path.startswith("/api/") else _api
         return handler(environ, start_response)
     answer = fast.answer(environ, start_response)
-    return waiting.released(answer if answer is not None else _lean(environ, start_response))
+    return waiting.released(
+        answer if answer is not None else _lean(environ, mirrors.answering(environ, start_response))
+    )
 
 
 application: metrics.Application = _answer
