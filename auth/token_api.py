@@ -50,7 +50,7 @@ def answer(environ: dict[str, Any]) -> Reply:
         if environ["REQUEST_METHOD"] != "GET":
             raise HarborError("METHOD_NOT_ALLOWED", "tokens are issued to GET requests", headers={"Allow": "GET"})
         query = _query(environ.get("QUERY_STRING", "").encode("latin-1"))
-        scopes = _scopes(query)
+        scopes = _scopes(query, query.get("mirror", ""))
         actor = _actor(environ)
         if not actor.is_authenticated and not scopes:
             raise _challenge("authentication is required")
@@ -72,10 +72,11 @@ def _query(text: bytes) -> QueryDict:
         raise HarborError("BAD_REQUEST", "the query cannot be read") from None
 
 
-def _scopes(query: QueryDict) -> list[token_service.Scope]:
+def _scopes(query: QueryDict, mirror: str = "") -> list[token_service.Scope]:
+    """``mirror``: the project that the names of repositories leave out (harbor_core.registry.mirrors)."""
     if query.get("service") != settings.TOKEN_SERVICE:
         raise HarborError("BAD_REQUEST", f"service must be {settings.TOKEN_SERVICE}")
-    return token_service.parse_scopes(query.getlist("scope"))
+    return token_service.parse_scopes(query.getlist("scope"), mirror)
 
 
 def _challenge(message: str) -> HarborError:

@@ -30,8 +30,9 @@ class Scope:
     actions: frozenset[str]
 
 
-def parse_scopes(values: list[str]) -> list[Scope]:
-    """``repository:library/app:pull,push`` and ``registry:catalog:*``, several per value separated by spaces.
+def parse_scopes(values: list[str], mirror: str = "") -> list[Scope]:
+    """``repository:library/app:pull,push`` and ``registry:catalog:*``, several per value separated by spaces. With
+    ``mirror`` the names of repositories are those in this project.
 
     Scopes of one resource are merged, in the order they first appear. Raises BAD_REQUEST for what is not of the form
     ``type:name:actions``.
@@ -43,6 +44,8 @@ def parse_scopes(values: list[str]) -> list[Scope]:
         if not colon or not name or not kind.replace("(", "").replace(")", "").isalnum() or len(text) > 1024:
             raise HarborError("BAD_REQUEST", "scope must be of the form type:name:action[,action]")
         kind = kind.partition("(")[0]  # a class, as in repository(plugin), does not change the rights
+        if mirror and kind == "repository":
+            name = f"{mirror}/{name}"
         merged.setdefault((kind, name), set()).update(a for a in actions.split(",") if a)
     if len(merged) > MAX_SCOPES:
         raise HarborError("BAD_REQUEST", f"more than {MAX_SCOPES} scopes in one request")

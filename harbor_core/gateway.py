@@ -46,6 +46,7 @@ class Gateway:
     access_log: str = "/dev/stdout"
     cache_dir: Path | None = None
     portal: str = ""  # where pages come from; core when empty
+    waiting: str = ""  # where requests go that wait for other registries; they wait in core when empty
     metrics: str = ""  # address:port that answers /metrics
 
 
@@ -71,6 +72,7 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "SERVES_BLOBS": "yes" if gateway.storage_root else "",
         "CORE": gateway.core,
         "PORTAL": gateway.portal or gateway.core,
+        "WAITING": gateway.waiting,
         "REGISTRY": gateway.registry,
         "METRICS": gateway.metrics,
         "EXTERNAL_URL": gateway.external_url,
@@ -165,6 +167,7 @@ def from_environment() -> Gateway:
     return Gateway(
         core=env_str("HARBOR_CORE_URL", "http://core:8000").removeprefix("http://").rstrip("/"),
         portal=env_str("HARBOR_PORTAL_URL").removeprefix("http://").rstrip("/"),
+        waiting=env_str("HARBOR_WAITING_URL").removeprefix("http://").rstrip("/"),
         registry=registry,
         run_dir=Path(env_str("HARBOR_RUN_DIR", "/run/harbor")),
         static_root=Path(env_str("HARBOR_STATIC_ROOT", "/srv/static")),

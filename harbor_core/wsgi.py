@@ -19,8 +19,8 @@ from django.test.utils import override_settings
 
 django.setup(set_prefix=False)
 
-from harbor_core.lib import metrics  # noqa: E402 - needs the settings
-from harbor_core.registry import fast  # noqa: E402 - needs the app registry
+from harbor_core.lib import metrics, waiting  # noqa: E402 - needs the settings
+from harbor_core.registry import fast, mirrors  # noqa: E402 - needs the app registry
 
 
 class _Handler(WSGIHandler):
@@ -36,13 +36,16 @@ _SESSION_COOKIE = f"{settings.SESSION_COOKIE_NAME}="
 
 
 def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    waiting.enter(environ)
     path = environ["PATH_INFO"]
     if not path.startswith(settings.LEAN_PREFIXES) and path != "/v2":
         with_session = _SESSION_COOKIE in environ.get("HTTP_COOKIE", "")
         handler = _full if with_session or not path.startswith("/api/") else _api
         return handler(environ, start_response)
     answer = fast.answer(environ, start_response)
-    return answer if answer is not None else _lean(environ, start_response)
+    return waiting.released(
+        answer if answer is not None else _lean(environ, mirrors.answering(environ, start_response))
+    )
 
 
 application: metrics.Application = _answer

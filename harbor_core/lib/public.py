@@ -27,8 +27,15 @@ def _table() -> dict[str, str]:
 
 
 _hosts = _table()
+_names = {*_LOOPBACK, urlsplit(settings.EXTERNAL_URL).hostname}
 
 
 def public_url(host_header: str) -> str:
     """``https://registry.example`` for a Host header; the external URL for a host that is not ours."""
     return _hosts.get(host_header.lower(), settings.EXTERNAL_URL)
+
+
+def is_own_host(host: str) -> bool:
+    """Would the registry itself not be reached any more, if this name (with a port or without) led elsewhere?"""
+    name = host.rpartition(":")[0] if host in _hosts else host
+    return name in _names

@@ -18,6 +18,7 @@ from auth.rbac import TOKEN_ACTIONS
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.public import public_url
+from harbor_core.registry import mirrors
 from projects import access
 from projects.access import ProjectAccess
 
@@ -39,8 +40,9 @@ def challenge(environ: Environ, scopes: list[str], message: str = "authenticatio
     if environ.get("HTTP_AUTHORIZATION", "")[:6].lower() == "basic ":
         value = 'Basic realm="harbor"'
     else:
-        realm = public_url(environ.get("HTTP_HOST", ""))
-        value = f'Bearer realm="{realm}/service/token",service="{settings.TOKEN_SERVICE}"'
+        realm = f"{public_url(environ.get('HTTP_HOST', ''))}/service/token"
+        mirror = mirrors.project_behind(environ)
+        value = f'Bearer realm="{realm}{f"?mirror={mirror}" if mirror else ""}",service="{settings.TOKEN_SERVICE}"'
         if scopes:
             value += f',scope="{" ".join(scopes)}"'
     return HarborError("UNAUTHORIZED", message, headers={"WWW-Authenticate": value})
@@ -54,7 +56,7 @@ def authorize(
     ``mount_from`` only adds its pull scope to the challenge. ``grant_of`` is the subject an upload session was opened
     by: for that subject an expired token with a valid signature still counts.
     """
-    scopes = [f"repository:{repository}:{_SCOPES[action]}"]
+    scopes = [f"repository:{mirrors.shown(environ, repository)}:{_SCOPES[action]}"]
     if mount_from:
         scopes.append(f"repository:{mount_from}:pull")
     header = environ.get("HTTP_AUTHORIZATION", "")

@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
+from harbor_core.lib import waiting
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import space
 from harbor_core.services.config import config_get
@@ -53,6 +54,8 @@ def registry_view(**methods: View) -> View:
             response = handler(request, **kwargs)
         except HarborError as error:
             return render(error)
+        except waiting.WaitElsewhere:
+            return HttpResponse(headers=waiting.location(request.META))
         except (OperationalError, InterfaceError) as error:
             return render(unavailable(error))
         except OSError as error:

@@ -17,6 +17,7 @@ from harbor_core import registry_client
 from harbor_core.lib import names, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply, error_reply
+from harbor_core.registry import mirrors
 from harbor_core.registry.authorize import authorize
 from harbor_core.registry.base import refuse_changes, refuse_writes, single
 from projects.services import blobs
@@ -39,9 +40,10 @@ def _refusal(error: HarborError) -> Reply:
 def blob(environ: dict[str, Any]) -> Reply:
     """May the client GET or HEAD this blob? A HEAD also touches it, so that it is not collected under the client.
 
+    ``X-Harbor-Repository`` says whose blob it is, since a client of a mirror does not name the project.
     ``X-Accel-Expires`` says how many seconds the gateway may remember a yes: tokens only, and never past their end.
     """
-    repository, digest = environ["HTTP_X_HARBOR_REPOSITORY"], environ["HTTP_X_HARBOR_DIGEST"]
+    repository, digest = mirrors.repository_of(environ), environ["HTTP_X_HARBOR_DIGEST"]
     try:
         caller = authorize(environ, repository, "pull")
         is_here = environ["HTTP_X_HARBOR_METHOD"] != "HEAD" or blobs.touch(repository, digest)
@@ -50,7 +52,7 @@ def blob(environ: dict[str, Any]) -> Reply:
     except HarborError as error:
         return _refusal(error)
     seconds = int(min(settings.AUTHZ_CACHE_SECONDS, caller.token_seconds))
-    return Reply(204, headers={"X-Accel-Expires": str(seconds)})
+    return Reply(204, headers={"X-Accel-Expires": str(seconds), "X-Harbor-Repository": repository})
 
 
 def upload(environ: dict[str, Any]) -> Reply:

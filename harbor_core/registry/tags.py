@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from harbor_core.lib.errors import HarborError
-from harbor_core.registry import proxied
+from harbor_core.registry import mirrors, proxied
 from harbor_core.registry.authorize import authorize
 from harbor_core.registry.base import page_size, single
 from projects.models import Repository, Tag
@@ -37,7 +37,7 @@ def tags(request: HttpRequest, name: str) -> HttpResponse:
     if upstream is not None and size:
         start = bisect_right(upstream.names, last)
         values = sorted({*values, *upstream.names[start : start + size + 1]})[: size + 1]
-    response = paged(f"/v2/{name}/tags/list", "tags", {"name": name}, values, size)
+    response = paged(f"/v2/{name}/tags/list", "tags", {"name": mirrors.shown(request.META, name)}, values, size)
     if upstream is not None and upstream.note:
         response[proxied.NOTE] = upstream.note
     return response

@@ -72,6 +72,7 @@ def write_configurations(config: Config) -> None:
     rendered = gateway.render(
         gateway.Gateway(
             core=f"unix:{config.run_dir}/core.sock",
+            waiting=f"unix:{config.run_dir}/waiting.sock",
             registry=f"unix:{config.run_dir}/registry.sock",
             run_dir=config.run_dir,
             static_root=config.data_dir / "static",

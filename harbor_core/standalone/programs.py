@@ -82,7 +82,7 @@ def backing(config: Config) -> list[Program]:
 
 def serving(config: Config) -> list[Program]:
     """In the order of start; they stop in the opposite order."""
-    return [_registry(config), _core(config), _worker(config), _beat(config), _gateway(config)]
+    return [_registry(config), _core(config), _waiting(config), _worker(config), _beat(config), _gateway(config)]
 
 
 def _redis(config: Config) -> Program:
@@ -101,15 +101,25 @@ def _registry(config: Config) -> Program:
 
 
 def _core(config: Config) -> Program:
-    socket_path = config.run_dir / "core.sock"
+    return _gunicorn(config, "core", workers=2, threads=8)
+
+
+def _waiting(config: Config) -> Program:
+    """Core again, for requests that wait for other registries: one process, since waiting takes threads only."""
+    threads = env_int("HARBOR_WAITING_THREADS", 32, low=2, high=500)
+    return _gunicorn(config, "waiting", workers=1, threads=threads)
+
+
+def _gunicorn(config: Config, name: str, *, workers: int, threads: int) -> Program:
+    socket_path = config.run_dir / f"{name}.sock"
     argv = [sys.executable, "-m", "gunicorn", "harbor_core.wsgi:application", "--bind", f"unix:{socket_path}"]
-    argv += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "75"]
+    argv += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads), "--keep-alive", "75"]
     argv += ["--umask", "0o027", "--no-control-socket", "--timeout", "120", "--graceful-timeout", "15"]
     # The gateway bounds request lines and headers (32 KiB each) and refuses longer ones in JSON.
     argv += ["--limit-request-line", "0", "--limit-request-field_size", "32768"]
     argv += ["--log-level", config.log_level, "--backlog", "2048"]
     env = python_environment(config)
-    return _program(config, "core", argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
+    return _program(config, name, argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
 
 
 def _celery() -> list[str]:
@@ -167,7 +177,7 @@ def _program(
         ready=_answers(socket_path),
         stop_seconds=seconds,
         death_signal=death,
-        socket=socket_path if name in ("core", "registry") else None,
+        socket=socket_path if name in ("core", "waiting", "registry") else None,
         hide_queries=name == "registry",  # they hold upload states
     )
 

@@ -42,7 +42,8 @@ def main() -> int:
 
 
 class Supervisor:
-    """One run. The order of start is redis, preparation, registry, core, worker, beat, gateway."""
+    """One run. The order of start is redis, preparation, registry, core, waiting, worker,
+    beat, gateway."""
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -25,7 +25,8 @@ _SEVERITIES = (
     ("high", _("High")),
     ("critical", _("Critical")),
 )
-PATTERNS = ("proxy_cache_filter_pattern", "proxy_cache_deny_pattern")
+# May be emptied.
+PATTERNS = ("proxy_cache_filter_pattern", "proxy_cache_deny_pattern", metadata.MIRROR)
 _FILTERS = (("doublestar", _("Wildcards (*, **, ?)")), ("regex", _("Regular expression")))
 _FRESHNESS = (
     ("always", _("Ask every time")),
@@ -200,8 +201,21 @@ class SettingsForm(forms.Form):
         widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none", "class": "code"}),
     )
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    proxy_mirror_names = forms.CharField(
+        label=_("Mirror under these names"),
+        required=False,
+        max_length=4000,
+        help_text=_(
+            "Separated by commas: the other registry's name as containerd sends it (docker.io), and host names that "
+            "lead to this registry for the project alone (mirror.example.com)."
+        ),
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none", "class": "code"}),
+    )
+
+    def __init__(self, *args: Any, project: Project, administers: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not administers:
+            self.fields[metadata.MIRROR].disabled = True
         other = project.metadata.get("proxy_cache_freshness", "")
         if other and other not in dict(_FRESHNESS):  # set over the API
             shown = _("For %(seconds)s seconds") % {"seconds": other}

@@ -1,3 +1,4 @@
+from typing import Any
 from urllib.parse import unquote
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -5,7 +6,7 @@ from django.shortcuts import redirect, resolve_url
 from django.utils.translation import gettext as _
 
 from harbor_core.lib import names
-from portal import commands, preferences, tables
+from portal import commands, mirror_guides, preferences, tables
 from portal.bulk import Action
 from portal.listing import Listing
 from portal.shortcuts import (
@@ -24,7 +25,8 @@ from projects.selectors import browsing
 from projects.selectors.immutability import rules_of
 from projects.selectors.labels import labels_for, labels_of
 from projects.selectors.projects import project_details
-from replication.selectors.proxies import doubtful_tags
+from projects.services.metadata import MIRROR
+from replication.selectors.proxies import doubtful_tags, upstream_of
 
 
 @page("GET")
@@ -47,7 +49,7 @@ def repository_list(request: HttpRequest, project: str) -> HttpResponse:
         "rows": [(item, item.name.partition("/")[2], counts[item.pk]) for item in repositories],
         "push_guide": _push_guide(request, found, "REPOSITORY"),
         "bulk": _bulk(found),
-    }
+    } | _mirror(request, found)
     return respond(request, "portal/repositories/list.html", "portal/repositories/_table.html", context)
 
 
@@ -57,10 +59,20 @@ def _bulk(found: ProjectPage) -> list[Action]:
     return [Action(_("Delete"), resolve_url("portal:repositories-delete", found.project.pk), "trash-2", danger=True)]
 
 
+def _mirror(request: HttpRequest, found: ProjectPage) -> dict[str, Any]:
+    """What runtimes must be told to pull through a proxy project; nothing for other projects."""
+    remote = upstream_of(found.project) if found.access.proxy else None
+    if remote is None:
+        return {}
+    names = found.project.metadata.get(MIRROR, "").split(",")
+    guides = mirror_guides.mirror_guides(registry_for(request), remote, found.project.name, [n for n in names if n])
+    return {"mirror_guides": guides, "upstream_name": mirror_guides.name_of(remote)}
+
+
 def _push_guide(request: HttpRequest, found: ProjectPage, name: str) -> commands.PushGuide | None:
-    """None for who may not push here."""
+    """None for who may not push here; into a proxy cache nobody may."""
     actor = actor_of(request)
-    if not found.may("repository:push"):
+    if found.access.proxy or not found.may("repository:push"):
         return None
     runtime = preferences.read(request).runtime
     return commands.push_guide(registry_for(request), runtime, f"{found.project.name}/{name}", actor.name)

@@ -30,6 +30,7 @@ class MetadataItem(ProjectView):
     permissions = {"GET": "metadata:read", "PUT": "metadata:update", "DELETE": "metadata:delete"}
     bodies = {"PUT": PAIR}
     answers = {"GET": VALUES, "PUT": DONE, "DELETE": DONE}
+    errors = {"PUT": (409,)}
 
     def get(self, request: Request, project_name_or_id: str, meta_name: str) -> Response:
         return Response(services.get(self.project, meta_name))

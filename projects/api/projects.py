@@ -158,7 +158,7 @@ class ProjectItem(ProjectView):
     permissions = {"GET": "project:read", "PUT": "project:update", "DELETE": "project:delete"}
     bodies = {"PUT": PROJECT}
     answers = {"GET": PROJECT_ANSWER, "PUT": DONE, "DELETE": DONE}
-    errors = {"DELETE": (412,)}
+    errors = {"PUT": (409,), "DELETE": (412,)}
 
     def get(self, request: Request, project_name_or_id: str) -> Response:
         detail = selectors.project_detail(self.project, self.access.roles)

@@ -2,6 +2,7 @@ from projects.models.artifact import Accessory, Artifact, ArtifactReference
 from projects.models.blob import ArtifactBlob, Blob, CollectionDay, ProjectBlob, RepositoryBlob, Upload
 from projects.models.label import ArtifactLabel, Label
 from projects.models.member import Member
+from projects.models.mirror import MirrorName
 from projects.models.policies import CVEAllowlist, ImmutableRule, RetentionPolicy, WebhookPolicy
 from projects.models.project import Project
 from projects.models.quota import Quota, QuotaDelta, StorageDay
@@ -21,6 +22,7 @@ __all__ = [
     "ImmutableRule",
     "Label",
     "Member",
+    "MirrorName",
     "Project",
     "ProjectBlob",
     "Quota",

@@ -1,20 +1,26 @@
 """Metadata of a project: string values under the keys of contract 2.10. ``public`` is a column, the rest a map."""
 
+import re
 from collections.abc import Callable, Mapping
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from auth.actor import Actor
 from harbor_core.lib import patterns
 from harbor_core.lib.doublestar import BadPattern
 from harbor_core.lib.errors import HarborError
+from harbor_core.lib.public import is_own_host
 from harbor_core.services import audit
 from projects import access
-from projects.models import Project
+from projects.models import MirrorName, Project
 
 SEVERITIES = ("none", "low", "medium", "high", "critical")
 SERVER_ONLY = ("retention_id", "projectScanner")  # clients read them at most
 INT32 = 2**31 - 1
+MIRROR = "proxy_mirror_names"
+MIRROR_NAMES_MAX = 20
+_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?", re.ASCII)
 
 
 def _bad(key: str, problem: str) -> HarborError:
@@ -70,6 +76,19 @@ def _kind(key: str, value: str) -> str:
     return value
 
 
+def _mirror_names(key: str, value: str) -> str:
+    """Host names, with a port where clients name one, separated by commas."""
+    names = sorted({name.strip().lower() for name in value.split(",")} - {""})
+    if len(names) > MIRROR_NAMES_MAX:
+        raise _bad(key, f"must hold at most {MIRROR_NAMES_MAX} host names")
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise _bad(key, "must be host names separated by commas, each with a port if it needs one")
+        if is_own_host(name):
+            raise _bad(key, f"must not hold {name}, under which the registry itself is reached")
+    return ",".join(names)
+
+
 KEYS: dict[str, Callable[[str, str], str]] = {
     "public": _flag,
     "enable_content_trust": _flag,
@@ -89,6 +108,7 @@ KEYS: dict[str, Callable[[str, str], str]] = {
     "proxy_cache_deny_pattern": _pattern,
     "proxy_cache_freshness": _freshness,
     "proxy_cache_offline": _flag,
+    MIRROR: _mirror_names,
 }
 # What only proxy projects know, and what they do not: signatures of what comes from elsewhere are not asked for.
 PROXY_ONLY = frozenset(key for key in KEYS if key.startswith("proxy_")) | {"max_upstream_conn"}
@@ -136,6 +156,25 @@ def write(project: Project, values: Mapping[str, str]) -> None:
     project.metadata = project.metadata | rest
     if rest.keys() & {*_FILTERS, "proxy_cache_filter_kind"}:
         _check_filter(project.metadata)
+
+
+def bind(actor: Actor, project: Project) -> None:
+    """Let the names its metadata say lead to the project, after it was saved in the transaction of the change. Raises
+    FORBIDDEN for who does not administer the system, CONFLICT for a name that leads to another project."""
+    if not project.registry_id:
+        return
+    wanted = {name for name in project.metadata.get(MIRROR, "").split(",") if name}
+    bound = set(MirrorName.objects.filter(project=project).values_list("name", flat=True))
+    if wanted == bound:
+        return
+    if not access.can(actor, "project:create"):
+        raise HarborError("FORBIDDEN", "only system administrators may change under which names a project is a mirror")
+    MirrorName.objects.filter(project=project).exclude(name__in=wanted).delete()
+    try:
+        with transaction.atomic():
+            MirrorName.objects.bulk_create(MirrorName(name=name, project=project) for name in sorted(wanted - bound))
+    except IntegrityError as exc:
+        raise HarborError("CONFLICT", "one of these names is that of another project's mirror") from exc
 
 
 def _check_filter(values: Mapping[str, str]) -> None:
@@ -209,5 +248,6 @@ def _locked(project_id: int) -> Project:
 def _save(actor: Actor, project: Project, operation: str, values: Mapping[str, str]) -> None:
     write(project, values)
     project.save(update_fields=["public", "metadata", "update_time"])
+    bind(actor, project)
     audit.record(actor, operation, "metadata", project.name, project_id=project.pk)
     transaction.on_commit(access.forget)

@@ -20,6 +20,7 @@ from projects.models import (
     ImmutableRule,
     Label,
     Member,
+    MirrorName,
     Project,
     Quota,
     QuotaDelta,
@@ -38,6 +39,7 @@ _PART_OF_PROJECT = (
     Flight,
     PendingManifest,
     UpstreamTag,
+    MirrorName,
     Member,
     Label,
     ImmutableRule,
@@ -85,6 +87,7 @@ def create(
             if registry_id is not None:
                 _hold_registry(registry_id)
             project.save(force_insert=True)
+            metadata.bind(actor, project)
             _clear_predecessor(project)
             Member.objects.create(project=project, user_id=project.owner_id, role=Role.PROJECT_ADMIN)
             Quota.objects.create(project=project, hard=limit)
@@ -157,6 +160,7 @@ def update(actor: Actor, project_id: int, values: Mapping[str, str | None], *, c
                 del given[key]  # sent back as it was read
         metadata.write(project, metadata.fitting(project, metadata.checked(given)))
         project.save(update_fields=["public", "metadata", "update_time"])
+        metadata.bind(actor, project)
         if cves is not None:
             if cves.project_id not in (0, project.pk):
                 raise HarborError("BAD_REQUEST", f"the allowlist is that of project {cves.project_id}")

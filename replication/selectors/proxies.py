@@ -4,7 +4,13 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 
-from replication.models import UpstreamTag
+from projects.models import Project
+from replication.models import Registry, UpstreamTag
+
+
+def upstream_of(project: Project) -> Registry | None:
+    """What a proxy project is a cache of."""
+    return Registry.objects.filter(pk=project.registry_id or 0).first()
 
 
 def doubtful_tags(project_id: int, repository: str, tags: Iterable[str]) -> dict[str, UpstreamTag]:

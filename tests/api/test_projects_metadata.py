@@ -2,8 +2,9 @@
 
 import pytest
 
-from projects.models import Project
+from projects.models import Member, MirrorName, Project
 from projects.services import metadata
+from replication.models import Registry
 from tests.cast import World
 
 
@@ -84,6 +85,13 @@ def test_values(world: World, key: str, given: str, stored: str | None) -> None:
         ("proxy_cache_freshness", "0", None),
         ("proxy_cache_freshness", "-1", None),
         ("proxy_cache_offline", "true", "true"),
+        ("proxy_mirror_names", " Docker.IO, mirror.example.com:8443,docker.io ", "docker.io,mirror.example.com:8443"),
+        ("proxy_mirror_names", "https://mirror.example.com", None),
+        ("proxy_mirror_names", "mirror_.example.com", None),
+        ("proxy_mirror_names", "a" * 254, None),
+        ("proxy_mirror_names", ",".join(f"m{number}" for number in range(21)), None),
+        ("proxy_mirror_names", "localhost:8080", None),
+        ("proxy_mirror_names", "localhost:5000", "localhost:5000"),
     ],
 )
 def test_values_of_proxies(world: World, key: str, given: str, stored: str | None) -> None:
@@ -135,3 +143,31 @@ def test_nobody_lists_metadata_but_administrators_and_robots(world: World) -> No
     base = "projects/team/metadatas/"
     for persona, status in (("project_admin", 403), ("maintainer", 403), ("sysadmin", 200), ("robot_all", 200)):
         assert world.api(persona, "GET", base).status_code == status
+
+
+def test_names_of_mirrors_are_for_administrators_and_for_one_project_each(world: World) -> None:
+    for name in ("cache", "other"):
+        Project.objects.create(name=name, owner=world.users["project_admin"], registry_id=1)
+        Member.objects.create(project=Project.objects.get(name=name), user=world.users["project_admin"], role=1)
+    key = "proxy_mirror_names"
+    assert set_value(world, key, "docker.io,mirror.test", "cache") == 200
+    assert set_value(world, key, "docker.io", "other") == 409
+    assert set(MirrorName.objects.values_list("name", "project__name")) == {
+        ("docker.io", "cache"),
+        ("mirror.test", "cache"),
+    }
+    assert "docker.io" not in str(Project.objects.get(name="other").metadata)
+    whole = {"metadata": {key: "mirror.test,docker.io", "proxy_speed_kb": "5"}}
+    assert world.api("project_admin", "PUT", "projects/cache", whole).status_code == 200  # sent back as it was read
+    for persona, status in (("project_admin", 403), ("sysadmin", 200)):
+        path = f"projects/cache/metadatas/{key}"
+        assert world.api(persona, "PUT", path, {key: "mirror.test"}).status_code == status
+        assert world.api(persona, "DELETE", path).status_code == status
+    assert not MirrorName.objects.exists()
+    assert set_value(world, key, "docker.io", "other") == 200
+    assert world.api("sysadmin", "DELETE", "projects/other").status_code == 200
+    assert set_value(world, key, "docker.io", "cache") == 200
+    body = {"project_name": "made", "registry_id": 1, "metadata": {key: "docker.io"}}
+    Registry.objects.create(pk=1, name="hub", type="docker-hub", url="https://hub.docker.com")
+    assert world.api("sysadmin", "POST", "projects", body).status_code == 409
+    assert not Project.objects.filter(name="made").exists()

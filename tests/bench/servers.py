@@ -38,8 +38,9 @@ class Ours:
         return processes.cpu_ms(self.stack.supervisor_pid, self.postgres.pid)
 
     def memory_mb(self) -> float:
-        """Core, worker with its scheduler, and gateway."""
-        return processes.memory_mb(*(self.stack.pid(role) for role in ("core", "worker", "beat", "gateway")))
+        """Core with what waits for others, worker with its scheduler, and gateway."""
+        roles = ("core", "waiting", "worker", "beat", "gateway")
+        return processes.memory_mb(*(self.stack.pid(role) for role in roles))
 
     def run(self, call: str) -> str:
         """``module:function(...)`` of this package inside a Django process on the stack's database; what it prints."""

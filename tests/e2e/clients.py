@@ -7,6 +7,8 @@ configuration is ours; the mounts go with the process. Namespaces and container 
 import base64
 import io
 import json
+import os
+import signal
 import struct
 import subprocess
 import tarfile
@@ -78,14 +80,17 @@ class Docker(Service):
     """A docker engine and its command line.
 
     The engine trusts any certificate of a registry on 127.0.0.0/8. Here ``localhost`` is ``::1`` to it, so that a
-    certificate counts only when ``trust`` has made its authority known, and plain http only for ``127.0.0.1``.
+    certificate counts only when ``trust`` has made its authority known, and plain http only for ``127.0.0.1``, which
+    it knows as ``MIRROR`` too.
     """
+
+    MIRROR = "mirror.test"
 
     def __init__(self) -> None:
         super().__init__("docker")
         for name in ("data", "exec", "etc", "config"):
             (self.folder / name).mkdir()
-        (self.folder / "hosts").write_text("::1 localhost\n", encoding="ascii")
+        (self.folder / "hosts").write_text(f"::1 localhost\n127.0.0.1 {self.MIRROR}\n", encoding="ascii")
         Path("/etc/docker").mkdir(exist_ok=True)
         self._socket = self.folder / "docker.sock"
         engine = [
@@ -106,6 +111,11 @@ class Docker(Service):
         folder = self.folder / "etc" / "certs.d" / registry
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "ca.crt").write_bytes(ca_file.read_bytes())
+
+    def configure(self, settings: str) -> None:
+        """Write daemon.json and tell the engine to read it again."""
+        (self.folder / "etc" / "daemon.json").write_text(settings, encoding="utf-8")
+        os.kill(self.pid, signal.SIGHUP)
 
     def login(self, registry: str, account: Account) -> Done:
         name, password = account
@@ -137,9 +147,11 @@ class Containers:
         }
         self._storage = ("--root", folder / "root", "--runroot", folder / "runroot", "--storage-driver", "vfs")
 
-    def podman(self, *argv: str | Path, stdin: bytes = b"", seconds: float = 0) -> Done:
+    def podman(
+        self, *argv: str | Path, stdin: bytes = b"", seconds: float = 0, env: dict[str, str] | None = None
+    ) -> Done:
         options = (*self._storage, "--tmpdir", self.folder / "tmp", "--events-backend", "none")
-        return run("podman", *options, *argv, env=self._env, stdin=stdin, seconds=seconds)
+        return run("podman", *options, *argv, env=self._env | (env or {}), stdin=stdin, seconds=seconds)
 
     def buildah(self, *argv: str | Path, seconds: float = 0) -> Done:
         return run("buildah", *self._storage, *argv, env=self._env, seconds=seconds)

@@ -62,6 +62,8 @@ def test_a_name_outside_the_grammar_is_an_error_of_core(stack: Stack, name: str)
         "/_authz",
         "/_denied",
         f"/_registry/v2/library/app/blobs/sha256:{HEX}",
+        "/_waiting/v2/library/app/manifests/1.0",
+        "/_waiting/api/v2.0/ping",
         "/_gateway/error/503",
         "/_gateway/denied",
         "//_authz/upload",

@@ -48,6 +48,7 @@ def test_nginx_accepts_every_variant(base: Gateway, tmp_path: Path) -> None:
         replace(base, core="127.0.0.1:8000", registry="127.0.0.1:5000"),
         replace(base, trusted_proxies=("10.0.0.0/8", "fd00::/8")),
         replace(base, log_level="error"),
+        replace(base, waiting=f"unix:{tmp_path}/waiting.sock"),
     ):
         accepted(render(variant), tmp_path)
 

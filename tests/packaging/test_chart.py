@@ -111,7 +111,7 @@ def test_rendering_twice_gives_the_same_bytes() -> None:
 
 def test_values_of_the_seed(seed: list[dict[str, Any]]) -> None:
     names = {item["metadata"]["name"] for item in seed if item["kind"] == "Deployment"}
-    assert names == {f"harbor-harbor-{part}" for part in ("core", "portal", "jobservice", "registry")}
+    assert names == {f"harbor-harbor-{part}" for part in ("core", "portal", "waiting", "jobservice", "registry")}
     for item in seed:
         if item["kind"] == "Deployment":
             assert item["spec"]["template"]["metadata"]["labels"]["app"] == "harbor"

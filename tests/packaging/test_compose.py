@@ -126,7 +126,7 @@ def test_push_and_pull(engine: Engine) -> None:
     assert ask(engine, "/api/v2.0/search?q=first")["repository"][0]["repository_name"] == "library/first"
 
 
-@pytest.mark.parametrize("service", ["core", "worker", "beat", "registry", "gateway", "redis", "postgresql"])
+@pytest.mark.parametrize("service", ["core", "waiting", "worker", "beat", "registry", "gateway", "redis", "postgresql"])
 def test_every_container_comes_back(engine: Engine, service: str) -> None:
     full = push(engine, f"before-{service}:1")
     engine.docker("kill", f"harbor_{service}_1")
@@ -137,7 +137,7 @@ def test_every_container_comes_back(engine: Engine, service: str) -> None:
 
 
 def test_containers_run_as_nobody_special_on_a_read_only_file_system(engine: Engine) -> None:
-    for service in ("core", "worker", "beat", "gateway", "registry"):
+    for service in ("core", "waiting", "worker", "beat", "gateway", "registry"):
         (found,) = json.loads(engine.docker("inspect", f"harbor_{service}_1"))
         assert found["Config"]["User"] == "harbor"
         assert found["HostConfig"]["ReadonlyRootfs"] is True

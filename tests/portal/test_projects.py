@@ -1,6 +1,7 @@
 """Pages of a project: what they show to whom, what their forms do, and what they say when something is wrong."""
 
 import csv
+import html
 import io
 import re
 
@@ -17,7 +18,7 @@ from harbor_core.models import AuditLog
 from harbor_core.services import config
 from portal.colours import NEUTRAL, hex_of
 from portal.routes import projects as routes
-from projects.models import CVEAllowlist, ImmutableRule, Label, Member, Project, Quota, Tag, WebhookPolicy
+from projects.models import CVEAllowlist, ImmutableRule, Label, Member, MirrorName, Project, Quota, Tag, WebhookPolicy
 from projects.selectors.webhooks import auth_header
 from projects.services import webhooks
 from replication.models import Registry, UpstreamTag
@@ -195,6 +196,32 @@ def test_how_fresh_a_proxy_is(world: World, admin: Client) -> None:
     project.metadata = stored | {"proxy_cache_freshness": "90"}
     project.save()
     assert re.search(r'<option value="90" selected', admin.get(path).content.decode())
+
+
+def test_how_a_proxy_is_used_as_a_mirror(world: World, admin: Client, developer: Client) -> None:
+    registry = Registry.objects.create(name="hub", type="docker-hub", url="https://hub.docker.com")
+    admin.post("/harbor/new-project", {"name": "cache", "access": "private", "registry": registry.pk})
+    project = Project.objects.get(name="cache")
+    content.member(project, world.developer, Role.PROJECT_ADMIN)
+    base = f"/harbor/projects/{project.pk}"
+    page = html.unescape(admin.get(f"{base}/repositories").content.decode())
+    assert '[host."http://localhost:8080/v2/cache"]' in page and "override_path = true" in page
+    assert 'location = "localhost:8080/cache"' in page and "registry-mirrors" not in page
+    assert "The project is private" in page and "How to push" not in page
+    names = {"proxy_mirror_names": "docker.io, mirror.example.com"}
+    assert developer.post(f"{base}/configuration", names).status_code == 302  # the field is not theirs
+    assert "proxy_mirror_names" not in {
+        key for key, value in Project.objects.get(pk=project.pk).metadata.items() if value
+    }
+    assert admin.post(f"{base}/configuration", {"proxy_mirror_names": "localhost"}).status_code == 400
+    assert admin.post(f"{base}/configuration", names | {"public": "on"}).status_code == 302
+    page = html.unescape(admin.get(f"{base}/repositories").content.decode())
+    assert '[host."http://localhost:8080"]' in page and "override_path" not in page
+    assert '"http://mirror.example.com:8080"' in page and "The project is private" not in page
+    assert developer.post(f"{base}/configuration", {}).status_code == 302
+    assert Project.objects.get(pk=project.pk).metadata["proxy_mirror_names"] == "docker.io,mirror.example.com"
+    assert admin.post(f"{base}/configuration", {"proxy_mirror_names": ""}).status_code == 302
+    assert not MirrorName.objects.exists()
 
 
 def test_tags_that_upstream_does_not_confirm_are_marked(world: World, admin: Client) -> None:

@@ -30,7 +30,7 @@ from tests.support.services import S3, Postgres, clean_environment, die_with_us,
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_SECONDS = 120.0
-ROLES = ("redis", "registry", "core", "worker", "beat", "gateway")
+ROLES = ("redis", "registry", "core", "waiting", "worker", "beat", "gateway")
 
 
 class Stack:

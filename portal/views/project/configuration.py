@@ -11,6 +11,7 @@ from portal.forms.project import PATTERNS, SettingsForm
 from portal.forms.submit import submit
 from portal.project_pages import form_page, open_project
 from portal.shortcuts import actor_of, page
+from projects import access
 from projects.models import CVEAllowlist, Project
 from projects.selectors.projects import allowlist_of
 from projects.services import metadata, projects
@@ -36,6 +37,7 @@ def configuration(request: HttpRequest, project: str) -> HttpResponse:
     form = SettingsForm(
         request.POST if request.method == "POST" else None,
         project=found.project,
+        administers=access.can(actor_of(request), "project:create"),
         initial=_initial(found.project, allowlist),
     )
     if request.method == "POST" and submit(form, lambda: _store(actor_of(request), found.project, form)):

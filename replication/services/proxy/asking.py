@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harbor_core.lib import waiting
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.ttl import TTLCache
 from replication.client import Client, RemoteError
@@ -19,6 +20,7 @@ def asking(upstream: Upstream) -> Iterator[Client]:
     known = _refusals.get(upstream.registry_id)
     if known is not None:
         raise RemoteError(str(known), known.status, known.retry_after)
+    waiting.begin()
     try:
         yield upstream.client
     except RemoteError as error:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from harbor_core.lib import sql
+from harbor_core.lib import sql, waiting
 from harbor_core.lib.errors import HarborError
 from replication.models import Flight, Registry
 from replication.services.proxy.upstreams import Upstream
@@ -111,6 +111,7 @@ def wait_for(upstream: Upstream, key: str, here: Callable[[], T | None], taken: 
         found = here()
         if found is not None:
             return found
+        waiting.begin()
         lease = take(upstream, key)
         if lease is not None:
             return taken(lease)
