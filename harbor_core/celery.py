@@ -26,6 +26,7 @@ app.conf.beat_schedule = {
         "options": {"expires": 60},
     },
     "purge-trash": {"task": "jobservice.tasks.purge_trash", "schedule": 15 * 60},
+    "keep-tag-journal": {"task": "jobservice.tasks.keep_tag_journal", "schedule": 60 * 60},
     "clear-sessions": {"task": "jobservice.tasks.clear_sessions", "schedule": 60 * 60},
 }
 if minutes := env_int("HARBOR_GC_EVERY_MINUTES", 10, low=0, high=1440):

@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.cached_db import SessionStore
 from jobservice.jobs import QUEUE_PREFIX
 from jobservice.services import gc
 from jobservice.worker import clock, keeper, runner
-from projects.services import blobs, quota, relay, storage_days, trash
+from projects.services import blobs, quota, relay, storage_days, tag_journal, trash
 from replication.services import registries
 from replication.services.proxy import completing
 
@@ -84,6 +84,13 @@ def purge_trash() -> int:
     if removed:
         logger.info("removed %d artifacts from the trash for good", removed)
     return removed
+
+
+@shared_task
+def keep_tag_journal() -> int:
+    """Write into storage which tag points where, if that changed: a lost database can be rebuilt with it. Returns the
+    bytes it wrote."""
+    return tag_journal.keep_if_changed()
 
 
 @shared_task

@@ -194,13 +194,13 @@ class FilesystemBackend:
         return None
 
 
-def _as_os_error(method: Callable[..., Any]) -> Callable[..., Any]:
+def as_os_error(method: Callable[..., Any]) -> Callable[..., Any]:
     """What a provider's library raises becomes OSError, as from a file system; a missing object stays what it is."""
 
     @functools.wraps(method)
-    def wrapper(self: Any, *args: Any) -> Any:
+    def wrapper(*args: Any) -> Any:
         try:
-            return method(self, *args)
+            return method(*args)
         except OSError:
             raise
         except Exception as exc:
@@ -219,24 +219,24 @@ class S3Backend:
 
         self.storage = S3Storage(**options)
 
-    @_as_os_error
+    @as_os_error
     def read(self, path: str) -> bytes:
         with self.storage.open(path, "rb") as file:
             return bytes(file.read())
 
-    @_as_os_error
+    @as_os_error
     def put(self, path: str, data: bytes) -> None:
         key = self.storage._normalize_name(path)
         self.storage.bucket.Object(key).put(Body=data, ContentType="application/octet-stream")
 
-    @_as_os_error
+    @as_os_error
     def size(self, path: str) -> int | None:
         try:
             return self.storage.size(path)
         except FileNotFoundError:
             return None
 
-    @_as_os_error
+    @as_os_error
     def modified(self, path: str) -> datetime | None:
         return self.storage.get_modified_time(path) if self.storage.exists(path) else None
 
@@ -246,7 +246,7 @@ class S3Backend:
         for item in self.storage.bucket.objects.filter(Prefix=f"{root}{prefix}"):
             yield item.key[len(root) :], item.size
 
-    @_as_os_error
+    @as_os_error
     def remove_tree(self, prefix: str) -> None:
         key = self.storage._normalize_name(prefix) + "/"
         self.storage.bucket.objects.filter(Prefix=key).delete()
@@ -278,7 +278,7 @@ class S3Backend:
         for upload in self.storage.bucket.multipart_uploads.filter(Prefix=key):
             yield upload.Object().MultipartUpload(upload.id)
 
-    @_as_os_error
+    @as_os_error
     def upload_offset(self, prefix: str) -> int | None:
         if self.size(f"{prefix}/startedat") is None:
             return None
@@ -302,20 +302,20 @@ class GenericBackend:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
 
-    @_as_os_error
+    @as_os_error
     def read(self, path: str) -> bytes:
         with self.storage.open(path, "rb") as file:
             return bytes(file.read())
 
-    @_as_os_error
+    @as_os_error
     def put(self, path: str, data: bytes) -> None:
         self.storage.save(path, ContentFile(data))
 
-    @_as_os_error
+    @as_os_error
     def size(self, path: str) -> int | None:
         return self.storage.size(path) if self.storage.exists(path) else None
 
-    @_as_os_error
+    @as_os_error
     def modified(self, path: str) -> datetime | None:
         return self.storage.get_modified_time(path) if self.storage.exists(path) else None
 
@@ -327,7 +327,7 @@ class GenericBackend:
         for name in sorted(folders):
             yield from self.walk(f"{prefix.rstrip('/')}/{name}")
 
-    @_as_os_error
+    @as_os_error
     def remove_tree(self, prefix: str) -> None:
         for path, _ in list(self.walk(prefix)):
             self.storage.delete(path)
@@ -335,12 +335,12 @@ class GenericBackend:
     def delete_many(self, paths: list[str], workers: int) -> dict[str, str]:
         return _each(paths, self._delete, workers)
 
-    @_as_os_error
+    @as_os_error
     def _delete(self, path: str) -> None:
         if self.storage.exists(path):
             self.storage.delete(path)
 
-    @_as_os_error
+    @as_os_error
     def upload_offset(self, prefix: str) -> int | None:
         return None if self.size(f"{prefix}/startedat") is None else self.size(f"{prefix}/data") or 0
 
