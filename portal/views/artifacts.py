@@ -23,6 +23,9 @@ class _Build:
     readable: bool = True
 
 
+SHOWN_ACCESSORIES = 50
+
+
 @page("GET")
 def artifact_detail(request: HttpRequest, project: str, repository: str, digest: str) -> HttpResponse:
     """With ``show`` in the query one of its additions instead of the overview."""
@@ -55,6 +58,7 @@ def artifact_detail(request: HttpRequest, project: str, repository: str, digest:
 
 def _relations(artifact: Artifact, repository: Repository) -> dict[str, Any]:
     tags, total = browsing.tags_of([artifact.pk]).get(artifact.pk, ([], 0))
+    accessories, accessory_count = browsing.accessories_of(artifact, SHOWN_ACCESSORIES)
     return {
         "tags": tags,
         "tag_rows": artifact_pages.tag_rows(artifact, repository),
@@ -62,7 +66,8 @@ def _relations(artifact: Artifact, repository: Repository) -> dict[str, Any]:
         "more_tags": max(0, total - browsing.SHOWN_TAGS),
         "children": browsing.children_of(artifact),
         "parents": browsing.parents_of(artifact),
-        "accessories": browsing.accessories_of(artifact),
+        "accessories": accessories,
+        "more_accessories": accessory_count - len(accessories),
     }
 
 

@@ -108,7 +108,7 @@ def _tags(request: HttpRequest, repository: Repository, known: dict) -> dict:
         keep=tables.kept(facets),
     )
     tags = browsing.tag_list(repository, name=listing.query, facets=facets)
-    rows = listing.fill(tags, None if listing.query or facets else known["tag_count"])
+    rows = listing.fill(tags, browsing.count_of(repository, tags) if listing.query or facets else known["tag_count"])
     ids = {tag.artifact_id for tag in rows}
     platforms, labels = browsing.platforms_of(ids), labels_of(ids)
     kept = rules_of(repository.project_id).protected(repository.name, [tag.name for tag in rows])
@@ -144,7 +144,9 @@ def _artifacts(request: HttpRequest, repository: Repository, known: dict) -> dic
         keep={"view": "artifacts"} | tables.kept(facets),
     )
     artifacts = browsing.artifact_list(repository, tag=listing.query, facets=facets)
-    rows = listing.fill(artifacts, None if listing.query or facets else known["artifact_count"])
+    rows = listing.fill(
+        artifacts, browsing.count_of(repository, artifacts) if listing.query or facets else known["artifact_count"]
+    )
     ids = [artifact.pk for artifact in rows]
     tags, platforms, labels = browsing.tags_of(ids), browsing.platforms_of(ids), labels_of(ids)
     registry, runtime = registry_for(request), preferences.read(request).runtime

@@ -19,6 +19,7 @@ from jobservice.states import Status, Trigger
 from projects import access
 from projects.models import RetentionPolicy
 from projects.selectors import retention as selectors
+from projects.selectors.immutability import Rules, rules_of
 from projects.selectors.retention import TEMPLATES, Verdict
 from projects.services import retention as services
 from projects.services.rule_selectors import DECORATIONS
@@ -279,12 +280,14 @@ class RetentionPreviewView(PolicyView):
         repositories = list(selectors.repositories_of(self.policy))
         start = (self.listing.page - 1) * self.listing.size
         stop = start + self.listing.size if self.listing.size else None
-        return self.rows([preview_json(self.policy, row) for row in repositories[start:stop]], len(repositories))
+        immutable = rules_of(self.policy.project_id)
+        rows = [preview_json(self.policy, row, immutable) for row in repositories[start:stop]]
+        return self.rows(rows, len(repositories))
 
 
-def preview_json(policy: RetentionPolicy, repository: Any) -> dict[str, Any]:
+def preview_json(policy: RetentionPolicy, repository: Any, immutable: Rules) -> dict[str, Any]:
     """RetentionPreview."""
-    verdicts = selectors.verdicts_of(policy, repository, timezone.now()) or []
+    verdicts = selectors.verdicts_of(policy, repository, timezone.now(), immutable) or []
     total, retained = selectors.counted(verdicts)
     return {
         "repository": repository.name,

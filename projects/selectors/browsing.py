@@ -4,11 +4,13 @@ A list is a queryset; the figures of one page are read for all its rows at once,
 of queries. Counts that have to walk rows are kept in the cache under the repository's revision.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
+from django.core.exceptions import EmptyResultSet
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber, Substr
 
@@ -134,6 +136,21 @@ def tag_count(repository: Repository) -> int:
     return count
 
 
+def count_of(repository: Repository, rows: QuerySet[Any]) -> int:
+    """How many of these tags or artifacts of the repository there are; no query when nothing changed since the last
+    count. Conditions on what changes without a new revision, such as the time of a pull, have no place here."""
+    try:
+        statement = repr(rows.order_by().query.sql_with_params())
+    except EmptyResultSet:
+        return 0
+    key = f"rows:{repository.pk}:{repository.revision}:{hashlib.sha256(statement.encode()).hexdigest()}"
+    count = cache.get(key)
+    if count is None:
+        count = rows.count()
+        cache.set(key, count, COUNT_CACHE_SECONDS)
+    return int(count)
+
+
 def artifact_list(repository: Repository, *, tag: str = "", facets: Facets = Facets()) -> QuerySet[Artifact]:
     """What listings show: tagged artifacts, and untagged ones that belong to nothing else."""
     artifacts = Artifact.objects.filter(facets.condition(), repository=repository, listed=True).defer("manifest")
@@ -197,7 +214,9 @@ def parents_of(artifact: Artifact) -> list[Artifact]:
     return list(Artifact.objects.filter(references__child=artifact).defer("manifest").distinct().order_by("-pk"))
 
 
-def accessories_of(artifact: Artifact) -> list[Accessory]:
-    """Signatures, SBOMs and whatever else names the artifact as its subject."""
-    accessories = Accessory.objects.filter(subject=artifact).select_related("artifact").defer("artifact__manifest")
-    return list(accessories.order_by("-pk"))
+def accessories_of(artifact: Artifact, limit: int) -> tuple[list[Accessory], int]:
+    """The newest signatures, SBOMs and whatever else names the artifact as its subject, and how many there are."""
+    accessories = Accessory.objects.filter(subject=artifact)
+    newest = accessories.select_related("artifact").defer("artifact__manifest").order_by("-pk")
+    shown = list(newest[: limit + 1])
+    return shown[:limit], len(shown) if len(shown) <= limit else accessories.count()

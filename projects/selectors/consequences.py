@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
 from projects.models import (
     Accessory,
@@ -57,7 +57,7 @@ def of_repositories(project: Project, repositories: QuerySet[Repository]) -> Los
         repositories=_number(repositories),
         artifacts=_number(inside.filter(listed=True)),
         accessories=_number(Accessory.objects.filter(repository__in=ids)),
-        freed=None if _number(inside) > COUNTED else _freed(project, inside),
+        freed=_freed(project, inside),
         **_tags(project, Tag.objects.filter(repository__in=ids)),
     )
 
@@ -71,14 +71,11 @@ def of_artifacts(project: Project, artifacts: QuerySet[Artifact]) -> Loss:
     ids = [pk for pk, _ in chosen]
     attached = Artifact.objects.filter(accessory__subject__in=ids)
     children = Artifact.objects.filter(parents__parent__in=ids, tags__isnull=True)
-    everything = Artifact.objects.filter(
-        Q(pk__in=ids) | Q(pk__in=attached.order_by().values("pk")) | Q(pk__in=children.order_by().values("pk"))
-    )
     named = set(ArtifactReference.objects.filter(child__in=ids).values_list("child_id", flat=True))
     return Loss(
         artifacts=len(ids),
         accessories=_number(attached),
-        freed=_freed(project, everything),
+        freed=_freed(project, Artifact.objects.filter(pk__in=ids), attached, children),
         parts=_names([digest for pk, digest in sorted(chosen) if pk in named]),
         **_tags(project, Tag.objects.filter(artifact__in=ids)),
     )
@@ -113,11 +110,15 @@ def _tags(project: Project, tags: QuerySet[Tag]) -> dict[str, Any]:
     return loss | {"immutable": _names(sorted(kept)), "may_keep": len(found) > COUNTED}
 
 
-def _freed(project: Project, artifacts: QuerySet[Artifact]) -> int:
-    """Bytes of the blobs that nothing else in the project names."""
-    ids = artifacts.order_by().values("pk")
+def _freed(project: Project, *parts: QuerySet[Artifact]) -> int | None:
+    """Bytes of the blobs that nothing else in the project names; None where it would take long to say."""
+    ids: set[int] = set()
+    for part in parts:
+        ids.update(part.order_by().values_list("pk", flat=True)[: COUNTED + 1])
+    if len(ids) > COUNTED:
+        return None
     named = ArtifactBlob.objects.filter(artifact__in=ids).order_by().values("blob_id")
     here = dict(named.annotate(names=Count("pk")).values_list("blob_id", "names"))
-    kept = ProjectBlob.objects.filter(project=project, blob__artifacts__artifact__in=ids).distinct()
-    rows = kept.order_by().values_list("blob_id", "refs", "blob__size")
-    return sum(size or 0 for pk, refs, size in rows if refs <= here.get(pk, 0))
+    kept = ProjectBlob.objects.filter(project=project, blob__in=list(here)).order_by()
+    rows = kept.values_list("blob_id", "refs", "blob__size")
+    return sum(size or 0 for pk, refs, size in rows if refs <= here[pk])

@@ -14,7 +14,7 @@ from harbor_core.lib.doublestar import BadPattern
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.names import split_repository
 from projects.models import Artifact, Repository, RetentionPolicy, Tag
-from projects.selectors.immutability import rules_of
+from projects.selectors.immutability import Rules, rules_of
 
 CHUNK = 1000
 IMMUTABLE, NEWEST, NO_RULE, TOO_MANY = "immutable", "newest", "no_rule", "too_many"  # causes besides the templates
@@ -214,11 +214,13 @@ def _candidate(
     )
 
 
-def verdicts_of(policy: RetentionPolicy, repository: Repository, now: datetime) -> list[Verdict] | None:
-    """Of one repository as it is now."""
+def verdicts_of(
+    policy: RetentionPolicy, repository: Repository, now: datetime, immutable: Rules | None = None
+) -> list[Verdict] | None:
+    """Of one repository as it is now. ``immutable`` are the project's rules, for who asks about several of it."""
     candidates = candidates_of(repository)
     names = [tag for candidate in candidates for tag in candidate.tags]
-    protected = rules_of(repository.project_id).protected(repository.name, names)
+    protected = (immutable or rules_of(repository.project_id)).protected(repository.name, names)
     return judge(policy, repository.name, candidates, protected, now)
 
 

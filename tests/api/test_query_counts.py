@@ -61,7 +61,7 @@ QUERIES = {
 }
 
 # A preview judges one repository after the other, as the job does, so that it holds the artifacts of one only.
-PER_ROW = {"/retentions/{id}/preview": 3}
+PER_ROW = {"/retentions/{id}/preview": 2}
 MORE = 50
 
 

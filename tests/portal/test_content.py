@@ -14,7 +14,17 @@ from django.test.utils import CaptureQueriesContext
 from auth.rbac import Role
 from harbor_core.services import config
 from portal import markdown
-from projects.models import Artifact, ArtifactLabel, ImmutableRule, Label, Repository, Tag, TagEvent, TrashedArtifact
+from projects.models import (
+    Accessory,
+    Artifact,
+    ArtifactLabel,
+    ImmutableRule,
+    Label,
+    Repository,
+    Tag,
+    TagEvent,
+    TrashedArtifact,
+)
 from tests.portal import content
 from tests.portal.conftest import World, signed_in
 from tests.support.oci import OCI_MANIFEST, descriptor
@@ -170,6 +180,28 @@ def test_of_very_many_it_says_that_they_are_many(world: World, maintainer: Clien
     whole = maintainer.get(f"/harbor/projects/{world.library.pk}/repositories/-/delete", pick).content.decode()
     assert "More than 1,000 artifacts are deleted." in whole and "More than 1,000 tags go: 1.0, build-0000" in whole
     assert "A repository with immutable tags stays as it is." in whole
+
+
+def test_of_many_accessories_the_newest_are_shown(world: World, maintainer: Client) -> None:
+    common = {"type": "IMAGE", "media_type": "m", "manifest_media_type": "m", "artifact_type": "m", "manifest": b"{}"}
+    repository = world.image.repository
+    made = Artifact.objects.bulk_create(
+        Artifact(project=world.library, repository=repository, digest=f"sha256:{number:064x}", size=1, **common)
+        for number in range(53)
+    )
+    Accessory.objects.bulk_create(
+        Accessory(
+            artifact=signature,
+            subject=world.image,
+            subject_digest=world.image.digest,
+            repository=repository,
+            type="signature.cosign",
+        )
+        for signature in made
+    )
+    page = maintainer.get(f"{_base(world)}/artifacts/{world.image.digest}").content.decode()
+    assert page.count('data-label="Digest"') >= 50 and "and 4 more" in page  # it has one of its own
+    assert f"{52:064x}" in page and f"sha256:{0:064x}" not in page
 
 
 def test_a_repository_goes_with_its_name_typed(world: World, maintainer: Client) -> None:

@@ -17,7 +17,7 @@ from tests.portal.places import places
 # Session, user and settings are three of them; the default password of admin (asked for administrators only) may be one
 # more.
 LIMITS = {"projects": 13, "repositories": 13, "tags": 15, "artifacts": 15, "artifact": 21}
-MOST = {"retention-preview": 40}  # it tries the rules on each repository of its page
+MOST = {"retention-preview": 32}  # it tries the rules on each repository of its page
 
 
 def _grow(world: World) -> None:

@@ -40,8 +40,10 @@ SOURCES = (
     "replication/selectors",
     "replication/services",
 )
-# What only clients of /v2 and the API ask for: uploads, manifests, what a proxy cache fetches, icons.
+# What only clients of /v2, the API and commands ask for: uploads, manifests, what a proxy cache fetches, icons, the
+# configuration as one document.
 ELSEWHERE = (
+    "harbor_core/services/declared",
     "projects/selectors/icons.py",
     "projects/services/blobs.py",
     "projects/services/push.py",

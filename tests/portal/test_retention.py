@@ -12,6 +12,7 @@ from jobservice.models import Execution, Schedule, Task
 from jobservice.states import Status
 from jobservice.worker import runner
 from jobservice.worker.keeper import Keeper
+from portal.views.project import retention
 from projects.models import RetentionPolicy
 from projects.selectors import retention as selectors
 from tests.portal import content
@@ -110,7 +111,9 @@ def test_schedule_and_limits(world: World, admin: Client, path: str) -> None:
     assert not Schedule.objects.filter(vendor_type="RETENTION").exists()
 
 
-def test_preview_and_runs(world: World, admin: Client, path: str, settings: Any, tmp_path: Any) -> None:
+def test_preview_and_runs(
+    world: World, admin: Client, path: str, settings: Any, tmp_path: Any, monkeypatch: Any
+) -> None:
     from jobservice.logs import stores
 
     settings.JOB_LOG_DIR = tmp_path
@@ -120,6 +123,11 @@ def test_preview_and_runs(world: World, admin: Client, path: str, settings: Any,
     add(admin, path)
     shown = html.unescape(admin.get(f"{path}/preview").content.decode())
     assert "1 artifact would go" in shown and "no rule keeps it" in shown and "the most recently pushed one" in shown
+    monkeypatch.setattr(retention, "PREVIEWED_ARTIFACTS", 1)
+    many = html.unescape(admin.get(f"{path}/preview").content.decode())
+    assert "It has 2 artifacts." in many and "1 artifact would go" not in many
+    alone = html.unescape(admin.get(f"{path}/preview?repository=app").content.decode())
+    assert "1 artifact would go" in alone
     assert admin.get(f"{path}/run").status_code == 200
     started = admin.post(f"{path}/run?dry_run=1")
     execution = Execution.objects.get(vendor_type="RETENTION")

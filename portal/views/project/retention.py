@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -22,12 +23,15 @@ from portal.listing import Listing
 from portal.project_pages import Switch, ask_first, ask_to_switch, form_page, framed, open_project, row_menu
 from portal.retention_words import rule_words, why
 from portal.shortcuts import Confirmation, ProjectPage, actor_of, page, respond
-from projects.models import RetentionPolicy
+from projects.models import Repository, RetentionPolicy
 from projects.selectors import retention as selectors
+from projects.selectors.browsing import artifact_counts
+from projects.selectors.immutability import Rules, rules_of
 from projects.services import retention as services
 
 SEES, CHANGES = "tag-retention:list", "tag-retention:update"
 PREVIEWED = 10  # repositories of a page
+PREVIEWED_ARTIFACTS = 1000  # of one repository, unless it is asked for alone
 SHOWN = 50  # artifacts of a repository, of those that go and of those that stay
 _REFUSALS = {"CONFLICT": (None, gettext_lazy("The project has this rule already."))}
 
@@ -191,23 +195,38 @@ def delete(request: HttpRequest, project: str, rule: str) -> HttpResponse:
 
 @page("GET")
 def preview(request: HttpRequest, project: str) -> HttpResponse:
-    """What a run would do now, with the reason for each artifact. Query: ``page``."""
+    """What a run would do now, with the reason for each artifact; a repository with very many is judged when it is
+    asked for alone. Query: ``repository`` (its name without the project's), ``page``."""
     found = open_project(request, project, sees=SEES)
     policy = selectors.policy_of(found.project.pk)
     listing = Listing(request, sorts={"name": "name"}, default="name")
     listing.page_size = PREVIEWED
     selected = [row.pk for row in selectors.repositories_of(policy)] if policy else []
-    rows = listing.fill(found.project.repositories.filter(pk__in=selected))
+    alone = f"{found.project.name}/{request.GET['repository']}" if request.GET.get("repository") else ""
+    chosen = found.project.repositories.filter(pk__in=selected)
+    rows = listing.fill(chosen.filter(name=alone) if alone else chosen)
+    counts, immutable = artifact_counts(rows), rules_of(found.project.pk)
     context = framed(found) | {
         "listing": listing,
-        "rows": [_previewed(policy, row) for row in rows if policy],
+        "rows": [
+            _previewed(policy, row, immutable)
+            if alone or counts[row.pk] <= PREVIEWED_ARTIFACTS
+            else _left_out(row, counts[row.pk])
+            for row in rows
+            if policy
+        ],
         "back": reverse("portal:retention", args=[found.project.pk]),
     }
     return render(request, "portal/projects/retention_preview.html", context)
 
 
-def _previewed(policy: RetentionPolicy, repository: Any) -> dict[str, Any]:
-    verdicts = selectors.verdicts_of(policy, repository, timezone.now()) or []
+def _left_out(repository: Repository, number: int) -> dict[str, Any]:
+    name = repository.name.partition("/")[2]
+    return {"repository": repository, "number": number, "url": f"?{urlencode({'repository': name})}"}
+
+
+def _previewed(policy: RetentionPolicy, repository: Repository, immutable: Rules) -> dict[str, Any]:
+    verdicts = selectors.verdicts_of(policy, repository, timezone.now(), immutable) or []
     go = [verdict for verdict in verdicts if not verdict.keep]
     stay = [verdict for verdict in verdicts if verdict.keep]
     return {
