@@ -20,6 +20,7 @@ from projects.models import Artifact, Repository
 from projects.selectors import additions, browsing, sharing
 from projects.selectors.contents import manifest_of
 from projects.selectors.immutability import rules_of
+from replication.selectors.proxies import doubtful_tags
 
 SHOWN_TAGS = 50
 _TEXT_MAX = 512 * 1024
@@ -101,11 +102,13 @@ def _flat(rows: list[dict[str, Any]], folder: str = "") -> Any:
             yield {"name": path, "size": row.get("size")}
 
 
-def tag_rows(artifact: Artifact, repository: Repository) -> list[dict[str, Any]]:
-    """Its newest tags, each with whether a rule of the project keeps it."""
+def tag_rows(found: ProjectPage, artifact: Artifact, repository: Repository) -> list[dict[str, Any]]:
+    """Its newest tags, each with whether a rule of the project keeps it, and what upstream of a proxy said of it."""
     tags = browsing.newest_tags(artifact, SHOWN_TAGS)
     kept = rules_of(repository.project_id).protected(repository.name, [tag.name for tag in tags]) if tags else set()
-    return [{"tag": tag, "immutable": tag.name in kept} for tag in tags]
+    names = [tag.name for tag in tags]
+    doubtful = doubtful_tags(repository.project_id, repository.name, names) if found.access.proxy else {}
+    return [{"tag": tag, "immutable": tag.name in kept, "upstream": doubtful.get(tag.name)} for tag in tags]
 
 
 def _bytes_chart(own: int, shared: int) -> BarChart:

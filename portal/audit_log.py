@@ -20,6 +20,8 @@ OPERATIONS = {
     "pull": _("Pull"),
     "login": _("Sign in"),
     "logout": _("Sign out"),
+    "stale": _("Not up to date"),
+    "gone": _("Deleted upstream"),
 }
 TYPES = {
     "artifact": _("Artifact"),
@@ -36,6 +38,7 @@ TYPES = {
     "webhook": _("Webhook"),
     "quota": _("Quota"),
     "cve-allowlist": _("CVE allowlist"),
+    "upstream-tag": _("Tag of the other registry"),
 }
 _RESULTS = (("", _("Any result")), ("true", _("Succeeded")), ("false", _("Failed")))
 _PERIOD_END = "%Y-%m-%dT%H:%M:%S"

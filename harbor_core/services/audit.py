@@ -47,6 +47,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "job-queue": ("stop", "pause", "resume"),
     "schedule": _CHANGES,
     "stored-content": ("adopt", "delete"),
+    "upstream-tag": ("stale", "gone"),
 }
 
 

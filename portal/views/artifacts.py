@@ -7,11 +7,12 @@ from django.utils.translation import gettext as _
 
 from harbor_core.lib.errors import HarborError
 from portal import artifact_pages, commands, preferences, tables
-from portal.shortcuts import page, project_or_404, registry_for, repository_or_404
+from portal.shortcuts import ProjectPage, page, project_or_404, registry_for, repository_or_404
 from projects.manifests.parse import Manifest
 from projects.models import Artifact, Repository
 from projects.selectors import browsing, contents
 from projects.selectors.labels import labels_of
+from replication.selectors.proxies import doubtful_artifacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def artifact_detail(request: HttpRequest, project: str, repository: str, digest:
         "artifact_tabs": artifact_pages.tabs(found, repository, artifact, names, shown),
         "actions": tables.artifact_menu(found, repository, artifact),
     }
-    context |= _relations(artifact, row)
+    context |= _relations(found, artifact, row)
     if shown:
         context["addition"] = artifact_pages.addition(artifact, shown)
         return render(request, "portal/artifacts/addition.html", context)
@@ -56,12 +57,14 @@ def artifact_detail(request: HttpRequest, project: str, repository: str, digest:
     return render(request, "portal/artifacts/detail.html", context)
 
 
-def _relations(artifact: Artifact, repository: Repository) -> dict[str, Any]:
+def _relations(found: ProjectPage, artifact: Artifact, repository: Repository) -> dict[str, Any]:
     tags, total = browsing.tags_of([artifact.pk]).get(artifact.pk, ([], 0))
     accessories, accessory_count = browsing.accessories_of(artifact, SHOWN_ACCESSORIES)
+    doubtful = doubtful_artifacts(repository.project_id, repository.name, [artifact.pk]) if found.access.proxy else {}
     return {
         "tags": tags,
-        "tag_rows": artifact_pages.tag_rows(artifact, repository),
+        "tag_rows": artifact_pages.tag_rows(found, artifact, repository),
+        "upstream": doubtful.get(artifact.pk),
         "labels": labels_of([artifact.pk]).get(artifact.pk, []),
         "more_tags": max(0, total - browsing.SHOWN_TAGS),
         "children": browsing.children_of(artifact),

@@ -26,7 +26,7 @@ from projects.selectors.immutability import rules_of
 from projects.selectors.labels import labels_for, labels_of
 from projects.selectors.projects import project_details
 from projects.services.metadata import MIRROR
-from replication.selectors.proxies import doubtful_tags, upstream_of
+from replication.selectors.proxies import doubtful_artifacts, doubtful_tags, upstream_of
 
 
 @page("GET")
@@ -151,6 +151,7 @@ def _artifacts(request: HttpRequest, repository: Repository, known: dict) -> dic
     tags, platforms, labels = browsing.tags_of(ids), browsing.platforms_of(ids), labels_of(ids)
     registry, runtime = registry_for(request), preferences.read(request).runtime
     found, name = known["found"], known["name"]
+    doubtful = doubtful_artifacts(repository.project_id, repository.name, ids) if found.access.proxy else {}
     return {
         "listing": listing,
         "bulk": tables.artifact_actions(found, name),
@@ -161,6 +162,7 @@ def _artifacts(request: HttpRequest, repository: Repository, known: dict) -> dic
                 "more_tags": max(0, tags.get(artifact.pk, ([], 0))[1] - browsing.SHOWN_TAGS),
                 "platforms": platforms.get(artifact.pk, []),
                 "labels": labels.get(artifact.pk, []),
+                "upstream": doubtful.get(artifact.pk),
                 "command": commands.pull(registry, runtime, artifact.type, repository.name, digest=artifact.digest),
                 "menu": tables.artifact_menu(found, name, artifact),
             }

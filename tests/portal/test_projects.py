@@ -240,8 +240,16 @@ def test_tags_that_upstream_does_not_confirm_are_marked(world: World, admin: Cli
     url = f"/harbor/projects/{world.library.pk}/repositories/multi/arch"
     page = admin.get(url).content.decode()
     assert "Not up to date" in page and "upstream failed: &lt;503&gt;" in page
+    one = f"{url}/artifacts/{tag.artifact.digest}"
+    pages = (url, f"{url}?view=artifacts", one)
+    assert all("Not up to date" in admin.get(page).content.decode() for page in pages)
+    assert admin.get(one).content.decode().count("upstream failed: &lt;503&gt;") == 2  # of the artifact, and of the tag
     UpstreamTag.objects.filter(pk=row.pk).update(gone_since=timezone.now())
-    assert "Deleted upstream" in admin.get(url).content.decode()
+    for page in pages:
+        shown = admin.get(page).content.decode()
+        assert "Deleted upstream" in shown and "Not up to date" not in shown
+    UpstreamTag.objects.filter(pk=row.pk).update(gone_since=None, stale_since=None)
+    assert not any("Deleted upstream" in admin.get(page).content.decode() for page in pages)
 
 
 def test_a_project_is_deleted_when_it_is_empty(world: World, admin: Client) -> None:

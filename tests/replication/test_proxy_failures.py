@@ -23,6 +23,14 @@ def answered(api: httpx.Client, repository: str) -> str:
     return api.get(f"/v2/{repository}/manifests/2.0", headers=ANY).text
 
 
+def told(api: httpx.Client, repository: str) -> list[dict[str, str]]:
+    """What the audit log says of its tags, the newest first: each change once, however many saw it."""
+    query = {"q": f"resource_type=upstream-tag,resource=~{repository}", "sort": "-op_time"}
+    answer = api.get("/api/v2.0/auditlog-exts", params=query)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json())
+
+
 def note(answer: httpx.Response) -> str:
     return answer.headers["X-Harbor-Cache"].partition(";")[0]
 
@@ -40,6 +48,7 @@ def test_what_is_cached_is_served_when_upstream_refuses(
     assert (note(stale), stale.content) == ("stale", image.manifest)
     assert "reason=" in stale.headers["X-Harbor-Cache"]
     pull(api, cache, "1.0", image)
+    assert [(row["operation"], row["resource"]) for row in told(api, cache)] == [("stale", f"{cache}:1.0")]
     upstream.behave()
     if status != 429:  # it is left alone for a while
         assert note(get(api, cache, "1.0")) == "hit"
@@ -134,6 +143,7 @@ def test_a_tag_that_moves_is_followed_and_kept_when_it_is_gone(
     assert there.delete(f"/v2/{name}/manifests/{new.digest}").status_code == 202
     gone = get(api, cache, "1.0")
     assert (note(gone), gone.content) == ("gone", new.manifest)
+    assert [row["operation"] for row in told(api, cache)] == ["gone", "stale"]
     project = cache.partition("/")[0]
     kept = api.post(f"/api/v2.0/projects/{project}/metadatas/", json={"proxy_cache_local_on_not_found": "false"})
     assert kept.status_code in (200, 201), kept.text

@@ -9,13 +9,14 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.timefmt import seconds
 from harbor_core.lib.ttl import TTLCache
+from harbor_core.services import audit
 from replication.client import RemoteError
 from replication.models import UpstreamTag
 from replication.services.proxy import flights, storing
@@ -222,7 +223,7 @@ def _stale(wanted: Wanted, row: UpstreamTag | None, kept: Outcome | None, error:
         raise failure from error
     since = row.stale_since if row and row.stale_since else timezone.now()
     if row is None or row.stale_since is None:
-        _mark(wanted, row, stale_since=since, reason=failure.message[:300])
+        _mark(wanted, row, "stale", failure.message, stale_since=since, reason=failure.message[:300])
     if wanted.here:
         kept = Outcome(None)  # a whole one rather than one that waits for blobs nobody can fetch now
     return Outcome(kept.copy, stale_note(since, failure))
@@ -232,21 +233,31 @@ def _gone(wanted: Wanted, row: UpstreamTag | None, kept: Outcome | None) -> Outc
     """Upstream says that there is no such tag (any more)."""
     since = row.gone_since if row and row.gone_since else timezone.now()
     if kept is not None and (row is None or row.gone_since is None):
-        _mark(wanted, row, gone_since=since, stale_since=None, reason="")
+        _mark(wanted, row, "gone", "upstream has no such tag", gone_since=since, stale_since=None, reason="")
     if kept is None or not wanted.upstream.serves_gone:
         raise HarborError("MANIFEST_UNKNOWN", "upstream has no such tag", detail=wanted.reference)
     return Outcome(kept.copy, f"gone; since={seconds(since)}")
 
 
-def _mark(wanted: Wanted, row: UpstreamTag | None, **values: datetime | str | None) -> None:
-    if row is not None:
-        UpstreamTag.objects.filter(pk=row.pk).update(**values)
-        return
-    named = {"repository_name": wanted.repository, "name": wanted.reference, "digest": wanted.here}
-    try:
-        UpstreamTag.objects.create(project_id=wanted.upstream.project_id, **named, **values)
-    except IntegrityError:
-        return  # somebody else asked at the same moment, and knows as much
+def _mark(wanted: Wanted, row: UpstreamTag | None, what: str, why: str, **values: datetime | str | None) -> None:
+    """``what``: ``stale`` or ``gone``. Put on record by the first who finds it so; the others know as much."""
+    with transaction.atomic():
+        if row is not None:
+            unmarked = UpstreamTag.objects.filter(pk=row.pk, **{f"{what}_since": None})
+            if not unmarked.update(**values):
+                return
+        else:
+            named = {"repository_name": wanted.repository, "name": wanted.reference, "digest": wanted.here}
+            try:
+                with transaction.atomic():
+                    UpstreamTag.objects.create(project_id=wanted.upstream.project_id, **named, **values)
+            except IntegrityError:
+                return
+        tag = f"{wanted.repository}:{wanted.reference}"
+        project_id = wanted.upstream.project_id
+        audit.record(
+            storing.SYSTEM, what, "upstream-tag", tag, project_id=project_id, description=f"{tag} is {what}: {why}"
+        )
 
 
 def stale_note(since: datetime, failure: HarborError) -> str:
