@@ -43,9 +43,7 @@ def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
         handler = _full if with_session or not path.startswith("/api/") else _api
         return handler(environ, start_response)
     answer = fast.answer(environ, start_response)
-    return waiting.released(
-        answer if answer is not None else _lean(environ, mirrors.answering(environ, start_response))
-    )
+    return answer if answer is not None else _lean(environ, mirrors.answering(environ, start_response))
 
 
 application: metrics.Application = _answer

@@ -6,11 +6,8 @@ would wait (``elsewhere``), and the gateway takes it to one that is there for th
 just wait.
 """
 
-from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
-
-from django.db import connections
 
 HEADER = "HTTP_X_HARBOR_WAITING"
 ELSEWHERE, HERE = "elsewhere", "here"
@@ -35,24 +32,3 @@ def begin() -> None:
 def location(environ: dict[str, Any]) -> dict[str, str]:
     """Headers by which the gateway takes the request there, as the client sent it."""
     return {"X-Accel-Redirect": f"/_waiting{environ['RAW_URI']}"}
-
-
-def released(body: Iterable[bytes]) -> Iterable[bytes]:
-    """The body; there are many threads where requests wait, and none keeps its database connection afterwards."""
-    return _Released(body) if _place.get() == HERE else body
-
-
-class _Released:
-    def __init__(self, body: Iterable[bytes]) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        try:
-            close = getattr(self._body, "close", None)
-            if close is not None:
-                close()
-        finally:
-            connections.close_all()

@@ -145,7 +145,10 @@ def _by_tag(wanted: Wanted) -> Outcome:
         return Outcome(None)
     row = _row(wanted)
     kept = _kept(wanted, row)
-    if kept is not None and (upstream.offline or _is_fresh(wanted, row)):
+    left = _seconds_left(wanted, row)
+    if kept is not None and (upstream.offline or left > 0):
+        if kept.copy is None and not upstream.offline:
+            _fresh.put(wanted.key, True, min(left, REMEMBERED_SECONDS))
         return kept
     if upstream.offline:
         raise offline(upstream)
@@ -179,15 +182,14 @@ def _has_time(wanted: Wanted) -> bool:
     return wanted.upstream.freshness > 0
 
 
-def _is_fresh(wanted: Wanted, row: UpstreamTag | None) -> bool:
+def _seconds_left(wanted: Wanted, row: UpstreamTag | None) -> float:
+    """How long the tag need not be looked at."""
     freshness = wanted.upstream.freshness
     if freshness == math.inf:
-        return True
+        return freshness
     if not freshness or row is None or row.stale_since or row.gone_since:
-        return False
-    left = freshness - (timezone.now() - row.checked_at).total_seconds()
-    _fresh.put(wanted.key, True, min(left, REMEMBERED_SECONDS))
-    return left > 0
+        return 0.0
+    return freshness - (timezone.now() - row.checked_at).total_seconds()
 
 
 def _kept(wanted: Wanted, row: UpstreamTag | None) -> Outcome | None:
