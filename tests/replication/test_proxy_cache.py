@@ -18,10 +18,20 @@ from tests.support.upstream import Upstream
 ANY = {"Accept": f"{INDEX}, {oci.OCI_MANIFEST}"}
 
 
-@pytest.fixture(scope="module", params=["postgres", pytest.param("sqlite", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("postgres", "filesystem"),
+        pytest.param(("sqlite", "filesystem"), marks=pytest.mark.slow),
+        pytest.param(("postgres", "s3"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
+)
 def site(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """What matters most is tried on SQLite with S3 as well: test_proxy_storage."""
+    database, storage = request.param
     with Stack() as stack:
-        yield stack.start(database=request.param)
+        yield stack.start(database=database, storage=storage)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +50,9 @@ def upstream(far: Upstream) -> Iterator[Upstream]:
 
 @pytest.fixture
 def api(site: Stack) -> Iterator[httpx.Client]:
+    """Follows redirects: object storage sends blobs itself."""
     with site.api() as client:
+        client.follow_redirects = True
         yield client
 
 
@@ -162,7 +174,9 @@ def test_a_hundred_cold_pulls_ask_upstream_once(
             connection.request("GET", f"/v2/{cache}/{path}", headers=headers)
             answer = connection.getresponse()
             body = answer.read()
-            assert (answer.status, body == content) == (200, True), body[:300]
+            if answer.status == 307:
+                body = httpx.get(answer.headers["Location"], trust_env=False).raise_for_status().content
+            assert (answer.status in (200, 307), body == content) == (True, True), body[:300]
         connection.close()
 
     with ThreadPoolExecutor(100) as pool:
@@ -184,10 +198,11 @@ def test_first_bytes_come_before_the_last_are_there(
     with api.stream("GET", path) as leader, site.api() as other:
         pieces = leader.iter_raw(1024)
         received = next(pieces)
-        with other.stream("GET", path) as follower:
+        with other.stream("GET", path, follow_redirects=True) as follower:
             watched = follower.iter_raw(1024)
             early = next(watched)
-            assert artifacts(api, cache) == []
+            if site.s3 is None:  # from object storage nobody can read what has not wholly arrived
+                assert artifacts(api, cache) == []
             assert early + b"".join(watched) == image.layer
         assert received + b"".join(pieces) == image.layer
     assert upstream.times("GET", oci.digest_of(image.layer)) == 1
@@ -222,7 +237,7 @@ def test_docker_hub_keeps_single_names_in_its_library(
     image, name = oci.image(), f"n{uuid.uuid4().hex[:8]}"
     assert oci.push(there, f"library/{name}", "1.0", image).status_code == 201
     cache = proxy(api, upstream, "docker-hub")
-    sent = api.get(f"/v2/{cache}/{name}/manifests/1.0", headers=ANY)
+    sent = api.get(f"/v2/{cache}/{name}/manifests/1.0", headers=ANY, follow_redirects=False)
     assert (sent.status_code, sent.headers["Location"]) == (301, f"/v2/{cache}/library/{name}/manifests/1.0")
     token = site.token(f"repository:{cache}/{name}:pull")
     with site.client() as client:

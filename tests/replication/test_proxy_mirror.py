@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -18,11 +17,11 @@ __all__ = ["api", "far", "there", "upstream"]  # fixtures
 KEY = "proxy_mirror_names"
 
 
-@pytest.fixture(scope="module", params=["filesystem", pytest.param("s3", marks=pytest.mark.slow)])
-def site(request: pytest.FixtureRequest) -> Iterator[Stack]:
+@pytest.fixture(params=["stack", pytest.param("stack_s3", marks=pytest.mark.slow)])
+def site(request: pytest.FixtureRequest) -> Stack:
     """With the volume the gateway sends blobs by itself, without it core decides about each."""
-    with Stack() as stack:
-        yield stack.start(database="sqlite", storage=request.param)
+    found: Stack = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -23,10 +23,9 @@ CLIENTS, PULLERS, PULLS = 100, 8, 1600
 THREADS = 16  # of core, where nobody may wait
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Stack]:
-    with Stack() as stack:
-        yield stack.start(database="postgres")
+@pytest.fixture
+def site(stack: Stack) -> Stack:
+    return stack
 
 
 def ask(site: Stack, path: str, token: str, **more: str) -> tuple[int, dict[str, str], bytes]:
