@@ -1,6 +1,7 @@
 """Pulls from a proxy project, as far as they concern its upstream."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -22,14 +23,15 @@ class Answer:
     changed: bool = False
 
 
-def manifest(caller: Caller, repository: str, reference: str, digest: str, describe: bool) -> Answer:
-    """``digest`` of the artifact that the database has under the reference, empty for none; ``describe``: a HEAD."""
+def manifest(caller: Caller, repository: str, reference: str, digest: str, describe: bool, began: datetime) -> Answer:
+    """``digest`` of the artifact that the database has under the reference, empty for none, looked up after ``began``;
+    ``describe``: a HEAD."""
     upstream = upstream_of(caller.project.project_id)
     library = upstream.in_library(repository)
     if library:
         location = f"/v2/{library}/manifests/{reference}"
         return Answer(Reply(301, headers={"Location": location, "Content-Length": "0"}))
-    outcome = manifests.manifest(manifests.Wanted(upstream, repository, reference, digest, describe))
+    outcome = manifests.manifest(manifests.Wanted(upstream, repository, reference, digest, describe, began))
     headers, copy = {NOTE: outcome.note}, outcome.copy
     if copy is None:
         return Answer(None, headers, changed=not digest or outcome.note != manifests.HIT)

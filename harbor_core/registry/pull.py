@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from harbor_core.lib import media_types as mt
 from harbor_core.lib import names
@@ -65,10 +66,11 @@ def manifest(environ: dict[str, Any], repository: str, reference: str) -> Reply:
     """GET and HEAD. 200, 304; raises UNAUTHORIZED, MANIFEST_UNKNOWN, DIGEST_INVALID; in a proxy project 301 and what
     replication.services.proxy.manifests raises."""
     caller = authorize(environ, repository, "pull")
+    began = timezone.now()
     found, headers = _find(repository, reference), {}
     if caller.project.proxy and (found is None or found.tag_id is not None):
         digest, describe = found.digest if found else "", environ["REQUEST_METHOD"] == "HEAD"
-        answer = proxied.manifest(caller, repository, reference, digest, describe)
+        answer = proxied.manifest(caller, repository, reference, digest, describe, began)
         if answer.reply is not None:
             return answer.reply
         headers = answer.headers

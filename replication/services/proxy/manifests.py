@@ -39,13 +39,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A manifest of a repository; ``here``: digest of the artifact the tag names in the database, empty for none."""
+    """A manifest of a repository; ``here``: digest of the artifact the tag names in the database, empty for none.
+    ``began``: a time before that was looked up; what upstream has told anybody since then need not be asked again."""
 
     upstream: Upstream
     repository: str
     reference: str
     here: str
     describe: bool  # its bytes are not asked for
+    began: datetime
 
     @property
     def remote(self) -> str:
@@ -88,7 +90,6 @@ def _described(wanted: Wanted) -> Outcome:
 
 def _fetch(wanted: Wanted) -> Outcome:
     """Raises RemoteError, HarborError."""
-    began = timezone.now()
     if not storing.is_possible():
         return _bring(wanted)
 
@@ -96,7 +97,7 @@ def _fetch(wanted: Wanted) -> Outcome:
         digest = wanted.reference
         if not names.is_digest(digest):
             row = _row(wanted)
-            if row is None or row.checked_at < began or row.gone_since:
+            if row is None or row.checked_at < wanted.began or row.gone_since:
                 return None
             digest = row.digest
         return _stored(wanted, digest)
@@ -115,6 +116,9 @@ def _bring(wanted: Wanted) -> Outcome:
     elif copy.digest != wanted.reference:
         raise garbage(f"the manifest {wanted.reference} has the digest {copy.digest}")
     kept = storing.keep(wanted.upstream, wanted.repository, copy)
+    if kept and not names.is_digest(wanted.reference):
+        # Whoever looked between the two found the tag without its manifest: for them it was said when both were here.
+        _remember(wanted, copy.digest)
     if kept and storing.has_artifact(wanted.repository, copy.digest):
         return Outcome(None, MISS)
     return Outcome(copy, MISS)
