@@ -146,17 +146,21 @@ class Client(Calls):
             return True
 
     @contextmanager
-    def blob(self, repository: str, digest: str, start: int = 0) -> Iterator[Iterator[bytes]]:
-        """Its bytes from an offset. Raises RemoteError, httpx.HTTPError while they are read."""
-        with self.opened_blob("GET", repository, digest, start) as answer:
+    def blob(self, repository: str, digest: str, start: int = 0, length: int = 0) -> Iterator[Iterator[bytes]]:
+        """Its bytes from an offset; not many more than ``length``, 0 for all. Raises RemoteError, httpx.HTTPError while
+        they are read."""
+        with self.opened_blob("GET", repository, digest, start, length) as answer:
             yield answer.iter_raw(PIECE)
 
     @contextmanager
-    def opened_blob(self, method: str, repository: str, digest: str, start: int = 0) -> Iterator[httpx.Response]:
+    def opened_blob(
+        self, method: str, repository: str, digest: str, start: int = 0, length: int = 0
+    ) -> Iterator[httpx.Response]:
         """GET or HEAD, before its bytes are read. Raises RemoteError."""
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        last = start + length - 1 if length else ""
+        headers = {"Range": f"bytes={start}-{last}"} if start or length else {}
         with self.stream(method, f"{self.base}/v2/{repository}/blobs/{digest}", repository, headers=headers) as answer:
-            self._expect(answer, 206 if start else 200)
+            self._expect(answer, *((206,) if start else (200, 206) if length else (200,)))
             yield answer
 
     # ------------------------------------------------------------------ writing

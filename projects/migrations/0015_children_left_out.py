@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='left_out',
             field=models.BooleanField(db_default=False, default=False),
         ),
+        migrations.AddField(
+            model_name='trashedartifact',
+            name='sparse',
+            field=models.BooleanField(db_default=False, default=False),
+        ),
     ]

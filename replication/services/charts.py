@@ -86,7 +86,7 @@ class Charts:
         return []
 
     @contextmanager
-    def blob(self, repository: str, digest: str, start: int = 0) -> Iterator[Iterator[bytes]]:
+    def blob(self, repository: str, digest: str, start: int = 0, length: int = 0) -> Iterator[Iterator[bytes]]:
         """Of the manifest that was asked for last. Raises RemoteError."""
         content = self._made.blobs.get(digest) if self._made else None
         if content is None:

@@ -78,8 +78,8 @@ class Local:
         return blobs.touch(repository, digest) and storage.linked_sizes(repository, [digest])[digest] is not None
 
     @contextmanager
-    def blob(self, repository: str, digest: str, start: int = 0) -> Iterator[Iterator[bytes]]:
-        """Its bytes from an offset. Raises OSError."""
+    def blob(self, repository: str, digest: str, start: int = 0, length: int = 0) -> Iterator[Iterator[bytes]]:
+        """Its bytes from an offset, read as they are wanted. Raises OSError."""
         with backend().storage.open(storage.blob_path(digest)) as file:
             file.seek(start)
             yield iter(lambda: file.read(PIECE), b"")

@@ -21,7 +21,7 @@ from harbor_core.lib.errors import HarborError
 from jobservice.jobs import JobFailed, Postponed
 from jobservice.worker.context import Context
 from projects.manifests.parse import Descriptor, Manifest, parse
-from replication.client import Client, RemoteError
+from replication.client import PIECE, Client, RemoteError
 from replication.services import platforms, windows
 from replication.services.brakes import Brake
 from replication.services.charts import Charts
@@ -170,16 +170,19 @@ class Transfer:
             self.context.log.info("blob %s goes on at %d of %d", blob.digest, offset, blob.size)
         while offset < blob.size:
             length = min(CHUNK, blob.size - offset) if self.chunked else blob.size - offset
-            with self.source.blob(self.source_name, blob.digest, offset) as content:
+            wanted = length if offset + length < blob.size else 0
+            with self.source.blob(self.source_name, blob.digest, offset, wanted) as content:
                 part = self._metered(content, length)
                 location = self.target.append(self.target_name, location, offset, part, length)
             offset += length
-            self._remember(blob.digest, location)
-            self.context.advanced()
+            self._remember(blob.digest, location, offset)
         try:
             self.target.commit(self.target_name, location, blob.digest)
-        finally:
-            self._remember(blob.digest, "")  # refused or taken, it cannot be gone on with
+        except (RemoteError, HarborError) as exc:
+            if getattr(exc, "status", 400) in range(400, 500):  # it cannot be gone on with
+                self._remember(blob.digest, "", 0)
+            raise
+        self._remember(blob.digest, "", 0)
 
     def _session(self, blob: Descriptor) -> tuple[str, int]:
         """Where to go on: what an earlier run or attempt left, or a new session. No address when there is
@@ -187,15 +190,24 @@ class Transfer:
         known = self.context.task.extra_attrs.get("uploads", {}).get(blob.digest, "")
         found = self.target.upload_offset(self.target_name, known) if known else None
         if found is not None and found[0] <= blob.size:
+            self._remember(blob.digest, found[1], found[0])
             return found[1], found[0]
         location = self.target.open_upload(self.target_name, blob.digest, self.neighbour(blob.digest))
-        self._remember(blob.digest, location)
+        self._remember(blob.digest, location, 0)
         return location, 0
 
-    def _remember(self, digest: str, location: str) -> None:
+    def _remember(self, digest: str, location: str, offset: int) -> None:
+        """The address to go on at, empty when the session has ended; and how far it came."""
         with self._lock:
-            uploads = {**self.context.task.extra_attrs.get("uploads", {}), digest: location}
-            self.context.report(uploads={name: value for name, value in uploads.items() if value})
+            known = self.context.task.extra_attrs
+            uploads = {**known.get("uploads", {}), digest: location}
+            offsets = {**known.get("offsets", {}), digest: offset}
+            if offset - known.get("offsets", {}).get(digest, 0) >= PIECE:
+                self.context.advanced()
+            self.context.report(
+                uploads={name: value for name, value in uploads.items() if value},
+                offsets={name: value for name, value in offsets.items() if uploads.get(name)},
+            )
 
     def _metered(self, content: Iterator[bytes], length: int) -> Iterator[bytes]:
         """Exactly ``length`` bytes, at the speed that is allowed. Raises RemoteError when there are fewer."""
@@ -212,6 +224,7 @@ class Transfer:
                 self.context.sleep(brake.after(len(piece)))
             yield piece
             if not left:
+                next(content, b"")  # only an answer that was read to its end leaves its connection to the next call
                 return
         if left:
             raise RemoteError(f"the source ends {left} bytes early")

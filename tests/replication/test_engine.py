@@ -319,6 +319,14 @@ def test_only_the_platforms_that_were_asked_for(
     references = api.get(f"/api/v2.0/projects/{name}/repositories/app/artifacts/1").json()["references"]
     assert [row.get("left_out", False) for row in references] == [True, False]
     near.manage("verify")  # fails for an index that lacks what it should have
+    artifact = f"/api/v2.0/projects/{name}/repositories/app/artifacts/{oci.digest_of(index)}"
+    assert api.delete(artifact).status_code == 200
+    trash = api.get(f"/api/v2.0/projects/{name}/trash").json()
+    [kept] = [row["id"] for row in trash if row["digest"] == oci.digest_of(index)]
+    restored = api.post(f"/api/v2.0/projects/{name}/trash/{kept}/restore")
+    assert restored.status_code == 200, restored.text
+    assert [bool(digest(api, f"{name}/app", child)) for child in children] == [False, True]
+    near.manage("verify")
     body = api.get(f"/api/v2.0/replication/policies/{used}").json()
     assert body["platforms"] == ["linux/arm64"]
     assert api.put(f"/api/v2.0/replication/policies/{used}", json=body | {"platforms": []}).status_code == 200
