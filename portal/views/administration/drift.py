@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.administration import administrator, page
+from portal.isolation import named
 from portal.project_pages import ask_first
 from portal.shortcuts import Confirmation
 from portal.views.administration.replications import rule_of
@@ -49,7 +50,7 @@ def repair(request: HttpRequest, policy: int) -> HttpResponse:
     if delete:
         consequences.append(_("Tags that the source does not have are deleted at the destination."))
     asked = Confirmation(
-        title=_("Repair the destination of rule %(name)s?") % {"name": row.name},
+        title=_("Repair the destination of rule %(name)s?") % named(row.name),
         action=_("Repair"),
         back=reverse("portal:replication", args=[row.pk]),
         consequences=consequences,
