@@ -30,6 +30,7 @@ from replication.services.local import Local
 
 CHUNK = 10 * 1024 * 1024
 PARALLEL = 3
+REMEMBERED = 1024 * 1024
 DEPTH_MAX = 8
 REFUSED = (403, 412, 413)  # no right to it, no room for it, too large: another attempt changes nothing
 ATTEMPTS, PAUSE = 5, 2.0
@@ -175,14 +176,16 @@ class Transfer:
                 part = self._metered(content, length)
                 location = self.target.append(self.target_name, location, offset, part, length)
             offset += length
-            self._remember(blob.digest, location, offset)
+            if offset < blob.size:
+                self._remember(blob, location, offset)
         try:
             self.target.commit(self.target_name, location, blob.digest)
         except (RemoteError, HarborError) as exc:
             if getattr(exc, "status", 400) in range(400, 500):  # it cannot be gone on with
-                self._remember(blob.digest, "", 0)
+                self._remember(blob, "", 0)
             raise
-        self._remember(blob.digest, "", 0)
+        self._remember(blob, "", 0)
+        self.context.advanced()
 
     def _session(self, blob: Descriptor) -> tuple[str, int]:
         """Where to go on: what an earlier run or attempt left, or a new session. No address when there is
@@ -190,14 +193,19 @@ class Transfer:
         known = self.context.task.extra_attrs.get("uploads", {}).get(blob.digest, "")
         found = self.target.upload_offset(self.target_name, known) if known else None
         if found is not None and found[0] <= blob.size:
-            self._remember(blob.digest, found[1], found[0])
+            self._remember(blob, found[1], found[0])
             return found[1], found[0]
         location = self.target.open_upload(self.target_name, blob.digest, self.neighbour(blob.digest))
-        self._remember(blob.digest, location, 0)
+        if location:
+            self._remember(blob, location, 0)
         return location, 0
 
-    def _remember(self, digest: str, location: str, offset: int) -> None:
-        """The address to go on at, empty when the session has ended; and how far it came."""
+    def _remember(self, blob: Descriptor, location: str, offset: int) -> None:
+        """The address to go on at, empty when the session has ended; and how far it came. What is small is sent again
+        rather than written down: that costs a commit."""
+        if blob.size < REMEMBERED:
+            return
+        digest = blob.digest
         with self._lock:
             known = self.context.task.extra_attrs
             uploads = {**known.get("uploads", {}), digest: location}

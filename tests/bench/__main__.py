@@ -1,9 +1,9 @@
 """``python -m tests.bench [--rounds N] [--seconds S] [words ...]``: measure and print the table.
 
 Words choose rows by part of their title; ``lists`` stands for every list of the API, ``pages`` for every page of
-the portal, ``gc`` for garbage collection, ``audit`` for the audit log at 10^7 rows, and words beside them for parts of
-their names. Fails only when something
-cannot be measured at all, never for a goal.
+the portal, ``gc`` for garbage collection, ``audit`` for the audit log at 10^7 rows, ``replication`` for that of
+50 images against ``skopeo sync``, and words beside them for parts of their names. Fails only when something cannot be
+measured at all, never for a goal.
 """
 
 import argparse
@@ -14,14 +14,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.bench import audit, collection, lists, pages
+from tests.bench import audit, collection, lists, pages, replication
 from tests.bench import rows as bench_rows
 from tests.bench.load import Sample
 from tests.bench.rows import Bench, Row
 from tests.bench.servers import Bare, EmptyView, Ours
 
 # A small registry against a large one, and what is not measured against anything else.
-COMPARED = {"lists": lists.measure, "pages": pages.measure, "gc": collection.measure, "audit": audit.measure}
+COMPARED = {
+    "lists": lists.measure,
+    "pages": pages.measure,
+    "gc": collection.measure,
+    "audit": audit.measure,
+    "replication": replication.measure,
+}
 HEADER = ("", "goal", "ratio", "", "cold", "CPU ms: ours", "cold", "base", "per second: ours", "cold", "base")
 
 
