@@ -93,6 +93,9 @@ try:
         raise ConfigError(f"HARBOR_PORTAL_BACKGROUND: there is no file {PORTAL_BACKGROUND}")
 
     LOW_SPACE_BYTES = env_int("HARBOR_LOW_SPACE_BYTES", 512 * 1024 * 1024, low=0)
+    # Types of registries that can be used, none for all; whether those may be in the private network.
+    REPLICATION_ADAPTERS = env_list("HARBOR_REPLICATION_ADAPTER_WHITELIST")
+    REGISTRIES_MAY_BE_PRIVATE = env_bool("HARBOR_REGISTRIES_MAY_BE_PRIVATE", True)
     # Types of registries that a project may be a proxy of.
     PROXY_REGISTRY_TYPES = env_list("HARBOR_PROXY_REGISTRY_TYPES") or [
         "docker-hub",

@@ -40,6 +40,14 @@ class Interrupted(Halt):
     """The worker is shutting down; the task goes back to the queue."""
 
 
+class Postponed(Halt):
+    """Not now: the task waits for so many ``seconds`` and is run again. Nothing failed, however often that happens."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class LeaseLost(Halt):
     """The task belongs to another worker now; nothing may be written for it any more."""
 

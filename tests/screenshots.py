@@ -72,7 +72,7 @@ def administration_pages(ids: dict[str, int]) -> Pages:
         "users": ("user", ("", "/password", "/administrator", "/tokens")),
         "robot-accounts": ("robot", ("", "/edit", "/secret", "/state", "/delete", "/trusts", "/trusts/new")),
         "registries": ("registry", ("", "/delete")),
-        "replications": ("rule", ("", "/edit", "/preview", "/run", "/state", "/delete")),
+        "replications": ("rule", ("", "/edit", "/preview", "/differences", "/repair", "/run", "/state", "/delete")),
         "labels": ("label", ("", "/delete")),
         "project-quotas": ("quota", ("",)),
         "clearing-job/gc": ("run", ("",)),

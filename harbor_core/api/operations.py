@@ -241,6 +241,12 @@ OPERATIONS: dict[str, list[tuple[str, str, str]]] = {
         ("getReplicationPolicy", "GET /replication/policies/{id}", "One replication policy"),
         ("updateReplicationPolicy", "PUT /replication/policies/{id}", "Replace a replication policy"),
         ("deleteReplicationPolicy", "DELETE /replication/policies/{id}", "Delete a replication policy"),
+        (
+            "getReplicationDrift",
+            "GET /replication/policies/{id}/drift",
+            "What the two ends of a policy do not have alike",
+        ),
+        ("repairReplicationDrift", "POST /replication/policies/{id}/drift", "Bring the destination up to the source"),
         ("listReplicationExecutions", "GET /replication/executions", "Runs of replication policies"),
         ("startReplication", "POST /replication/executions", "Run a replication policy"),
         ("getReplicationExecution", "GET /replication/executions/{id}", "One run of a replication policy"),

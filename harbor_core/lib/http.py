@@ -7,6 +7,7 @@ the proxy's to judge.
 """
 
 import json
+import os
 import ssl
 import time
 from collections.abc import Iterable, Mapping
@@ -47,23 +48,24 @@ def request(
     content: bytes | None = None,
     seconds: float = SECONDS,
     max_bytes: int = MAX_BYTES,
-    ca_certificate: str = "",
-    verify: bool = True,
     private: bool = False,
+    follow: bool = True,
+    **trust: Any,
 ) -> Answer:
     """Ask once, whatever the status. ``seconds`` limits the whole call, ``max_bytes`` the body of the answer.
 
-    ``ca_certificate`` (PEM) is trusted instead of the system's authorities. ``private`` allows addresses of the private
-    network: for targets that only administrators name. Redirects are followed within the origin. Raises OutboundError.
+    ``private`` allows addresses of the private network: for targets that only administrators name. Redirects are
+    followed within the origin; without ``follow`` they are an answer. ``trust``: further options of :func:`client`.
+    Raises OutboundError.
     """
     sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT} | dict(headers or {})
     deadline = time.monotonic() + seconds
     try:
-        with client(url, seconds, deadline, ca_certificate=ca_certificate, verify=verify, private=private) as caller:
+        with client(url, seconds, deadline, private=private, **trust) as caller:
             target = httpx.URL(url)
             for _ in range(MAX_REDIRECTS + 1):
                 with caller.stream(method, target, headers=sent, content=content) as response:
-                    if not response.has_redirect_location:
+                    if not follow or not response.has_redirect_location:
                         body = _bounded(response, max_bytes, deadline)
                         return Answer(response.status_code, dict(response.headers), body)
                     target = _within_origin(target, response.headers["location"])
@@ -95,20 +97,30 @@ def client(
     seconds: float = SECONDS,
     deadline: float | None = None,
     *,
+    private: bool = False,
     ca_certificate: str = "",
     verify: bool = True,
-    private: bool = False,
+    client_certificate: str = "",
+    client_key: str = "",
+    proxy: str = "",
 ) -> httpx.Client:
     """A client for the origin of ``base_url``, to be used in a ``with``. ``seconds`` limits each wait, ``deadline``
-    (monotonic) everything. It follows no redirect. Raises ValueError for what is no http(s) address or certificate."""
+    (monotonic) everything. It follows no redirect.
+
+    ``ca_certificate`` (PEM) is trusted instead of the system's authorities; ``client_certificate`` and ``client_key``
+    (PEM) are shown to a server that asks. ``proxy`` is an address to go through, instead of the environment's. Raises
+    ValueError, OSError for what is no http(s) address, certificate or key.
+    """
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{base_url[:200]!r} is not an http or https address")
     transport: httpx.BaseTransport
     context = _context(ca_certificate, verify)
-    proxy = None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme)
-    if proxy:
-        transport = _Proxied(httpx.HTTPTransport(verify=context, proxy=proxy), private)
+    if client_certificate:
+        _show(context, client_certificate, client_key)
+    through = proxy or (None if proxy_bypass(parts.hostname) else getproxies().get(parts.scheme))
+    if through:
+        transport = _Proxied(httpx.HTTPTransport(verify=context, proxy=through), private)
     else:
         transport = httpx.HTTPTransport(verify=context)
         # httpx has no parameter for how its pool connects.
@@ -124,6 +136,15 @@ def _context(ca_certificate: str, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """The ssl module reads keys from files only; this one is in memory, and ends with its descriptor."""
+    number = os.memfd_create("client", os.MFD_CLOEXEC)
+    with os.fdopen(number, "wb") as file:
+        file.write(f"{certificate.strip()}\n{key.strip()}\n".encode())
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{number}")
 
 
 def _bounded(response: httpx.Response, max_bytes: int, deadline: float) -> bytes:

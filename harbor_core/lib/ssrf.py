@@ -2,7 +2,8 @@
 
 Users name addresses that this server then calls (issuers of identity tokens, say). So only addresses of the public
 internet are called: not this machine, not its private network, not the metadata service of a cloud. Exceptions are
-``HARBOR_OUTBOUND_ALLOWED``, and callers whose targets only administrators name (``private=True``).
+``HARBOR_OUTBOUND_ALLOWED``, and callers whose targets only administrators name (``private=True``: all but link-local
+addresses).
 
 The name is resolved once and the connection goes to an address that was looked at, so a name that changes its mind
 between check and use gains nothing.
@@ -29,9 +30,12 @@ def addresses(host: str, port: int, *, private: bool = False) -> list[str]:
     none, OSError when the name cannot be resolved."""
     networks, names = _exceptions(tuple(settings.OUTBOUND_ALLOWED))
     found = list(dict.fromkeys(str(entry[4][0]) for entry in _resolve(host, port)))
-    if private or _is_named(host.lower().rstrip("."), names):
+    if _is_named(host.lower().rstrip("."), names):
         return found
-    allowed = [text for text in found if _may_call(ipaddress.ip_address(text.partition("%")[0]), networks)]
+    may_call = _may_call_private if private else _may_call
+    allowed = [text for text in found if may_call(ipaddress.ip_address(text.partition("%")[0]), networks)]
+    if not allowed and private:
+        raise RefusedTargetError(f"{host} is a link-local address")
     if not allowed:
         raise RefusedTargetError(f"{host} is not an address of the public internet")
     return allowed
@@ -51,6 +55,11 @@ def _may_call(address: Address, networks: tuple[Network, ...]) -> bool:
     if inner is not None:
         return _may_call(inner, networks)
     return address.is_global and not address.is_multicast
+
+
+def _may_call_private(address: Address, networks: tuple[Network, ...]) -> bool:
+    """Link-local addresses belong to the machine it runs on: there a cloud tells its secrets."""
+    return _may_call(address, networks) or not (_inner(address) or address).is_link_local
 
 
 def _inner(address: Address) -> Address | None:

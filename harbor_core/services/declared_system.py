@@ -51,15 +51,20 @@ class Registries:
         "credential_type": Text(),
         "access_key": Text(),
         "access_secret": Text(),
+        "client_certificate": Text(),
+        "client_key": Text(),
+        "timeout": Whole(),
+        "speed": Whole(),
     }
-    _DEFAULTS: Mapping[str, Any] = {name: False if name == "insecure" else "" for name in FIELDS}
+    _SECRETS = ("access_secret", "client_key")
+    _DEFAULTS: Mapping[str, Any] = dict.fromkeys(FIELDS, "") | {"insecure": False, "timeout": 0, "speed": 0}
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
         return fields(where, value, self.FIELDS)
 
     def read(self, names: set[str]) -> dict[str, Any]:
         found = Registry.objects.filter(name__in=names)
-        shown = [name for name in self.FIELDS if name != "access_secret"]
+        shown = [name for name in self.FIELDS if name not in self._SECRETS]
         return {registry.name: {name: getattr(registry, name) for name in shown} for registry in found}
 
     def export(self) -> dict[str, Any]:
@@ -76,8 +81,9 @@ class Registries:
         if values.get("type", registry.type) != registry.type:
             raise HarborError("BAD_REQUEST", f"it is of type {registry.type}: delete it first")
         current = self.read({name})[name]
-        if "access_secret" in values:
-            current["access_secret"] = unsealed(registry.access_secret)
+        for secret in self._SECRETS:
+            if secret in values:
+                current[secret] = unsealed(getattr(registry, secret))
         if differs(values, current):
             changes = {key: None for key in self.FIELDS if key != "type"} | {"name": None}
             registries.update(actor, registry.pk, changes | {k: v for k, v in values.items() if k != "type"})
@@ -105,6 +111,8 @@ class Replications:
         "speed": Whole(low=-1, high=2**31 - 1),
         "copy_by_chunk": Flag(),
         "single_active": Flag(),
+        "platforms": Items(Text()),
+        "window": Text(),
     }
     _DEFAULTS: Mapping[str, Any] = {
         "description": "",
@@ -121,6 +129,8 @@ class Replications:
         "speed": -1,
         "copy_by_chunk": False,
         "single_active": False,
+        "platforms": [],
+        "window": "",
     }
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
@@ -133,6 +143,7 @@ class Replications:
     def _shown(self, policy: ReplicationPolicy) -> dict[str, Any]:
         ends = {"source": policy.source, "target": policy.target}
         values = {name: getattr(policy, name) for name in self.FIELDS if name not in ends}
+        values["platforms"] = policy.platform_list
         return values | {name: registry.name if registry else "" for name, registry in ends.items()}
 
     def export(self) -> dict[str, Any]:

@@ -90,6 +90,15 @@ class Context:
             execution.extra_attrs = {**execution.extra_attrs, **storable(values)}
             execution.save(update_fields=["extra_attrs"])
 
+    def advanced(self) -> None:
+        """The task has got further than any of its runs before: failures and deaths of workers until here do not count
+        against it any more. For steps of which there is an end."""
+        if not self.task.failures and not self.task.lost:
+            return
+        with self.hold():
+            held(self.holding).update(failures=0, lost=0)
+        self.task.failures = self.task.lost = 0
+
     @property
     def is_last_attempt(self) -> bool:
         """Whether the task ends as Error if this run fails."""

@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from harbor_core.lib.text import storable
 from jobservice import dispatch
-from jobservice.jobs import JOB_TYPES, Halt, Interrupted, JobFailed, JobType, LeaseLost, Retry, StopRequested
+from jobservice.jobs import JOB_TYPES, Halt, Interrupted, JobFailed, JobType, LeaseLost, Postponed, Retry, StopRequested
 from jobservice.services.leases import held
 from jobservice.services.transitions import after, move
 from jobservice.states import FINAL, Status
@@ -85,6 +85,10 @@ def _halted(context: Context, halt: Halt) -> Outcome:
             return _end(Status.STOPPED, "stopped on request")
         case Interrupted():
             return Outcome(Status.PENDING, "INFO", "the worker shuts down, the task goes back to the queue")
+        case Postponed():
+            seconds = max(halt.seconds, 1.0)
+            line = f"{halt}; the task waits for {seconds:.0f} s"
+            return Outcome(Status.SCHEDULED, "INFO", line, due_at=after(seconds), status_message=str(halt))
         case LeaseLost():
             context.halt(LeaseLost)
     # No heartbeat got through for too long. If nobody has taken the task up yet, it goes back.

@@ -1,5 +1,6 @@
 """Form of a replication rule."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,10 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from harbor_core.lib import doublestar, names
 from harbor_core.lib.errors import HarborError
 from jobservice.services.schedules import check
+from portal.forms.folding import Folding
 from portal.forms.registries import NAMES
 from replication.models import Registry, ReplicationPolicy
 from replication.selectors.registries import LOCAL
+from replication.services import platforms, windows
 from replication.services.choosing import LABELS_MAX
+from replication.services.platforms import PLATFORMS_MAX
 from replication.services.policies import NAME_MAX, NAMESPACE_MAX
 
 PUSH, PULL = "push", "pull"
@@ -27,7 +31,7 @@ _REPLACED = {
 }
 
 
-class ReplicationForm(forms.Form):
+class ReplicationForm(Folding):
     """``registries`` are those that can be the other end."""
 
     name = forms.CharField(
@@ -112,7 +116,24 @@ class ReplicationForm(forms.Form):
         max_value=2**31 - 1,
         help_text=_("For each task; empty for no limit."),
     )
+    platforms = forms.CharField(
+        label=_("Platforms"),
+        required=False,
+        max_length=PLATFORMS_MAX * 100,
+        help_text=_("Of images for several platforms only these, such as linux/amd64, linux/arm/v7; empty for all. The "
+                    "image keeps its digest; some registries refuse one that is not complete."),
+        widget=forms.TextInput(attrs=_CODE),
+    )  # fmt: skip
+    window = forms.CharField(
+        label=_("Hours"),
+        required=False,
+        max_length=11,
+        help_text=_("In UTC, such as 22:00-06:00. Outside of them runs wait; empty for always."),
+        widget=forms.TextInput(attrs=_CODE),
+    )
     enabled = forms.BooleanField(label=_("Enabled"), required=False, initial=True)
+
+    FOLDED = ("copy_by_chunk", "speed", "platforms", "window")
 
     def __init__(self, *args: Any, registries: Iterable[Registry], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -122,6 +143,19 @@ class ReplicationForm(forms.Form):
         if (count := self.initial.get("replace_count", -1)) not in replaced:
             replaced[count] = _("Drop the first %(number)d parts") % {"number": count}  # type: ignore[assignment]  # a text
         self.fields["replace_count"].choices = list(replaced.items())  # type: ignore[attr-defined]  # a choice field
+
+    def clean_platforms(self) -> list[str]:
+        found = [name for name in re.split(r"[\s,]+", self.cleaned_data["platforms"]) if name]
+        try:
+            return platforms.checked(found)
+        except HarborError as error:
+            raise forms.ValidationError(_("These are no platforms such as linux/amd64.")) from error
+
+    def clean_window(self) -> str:
+        try:
+            return windows.checked(self.cleaned_data["window"].strip())
+        except HarborError as error:
+            raise forms.ValidationError(_("This is no window such as 22:00-06:00.")) from error
 
     def clean_repositories(self) -> str:
         return self._pattern("repositories")
@@ -174,7 +208,7 @@ class ReplicationForm(forms.Form):
         chosen = self.cleaned_data
         direct = (
             "name", "description", "dest_namespace", "replace_count", "trigger", "cron", "replicate_deletion",
-            "override", "single_active", "copy_by_chunk", "enabled",
+            "override", "single_active", "copy_by_chunk", "enabled", "platforms", "window",
         )  # fmt: skip
         pushes = chosen["mode"] == PUSH
         filters = [
@@ -195,7 +229,7 @@ def initial(policy: ReplicationPolicy) -> dict[str, Any]:
     """What the form shows of a policy."""
     names_ = (
         "name", "description", "dest_namespace", "replace_count", "trigger", "cron", "replicate_deletion", "override",
-        "single_active", "copy_by_chunk", "enabled",
+        "single_active", "copy_by_chunk", "enabled", "window",
     )  # fmt: skip
     filters = {item["type"]: item for item in policy.filters}
     other = policy.source or policy.target
@@ -209,4 +243,5 @@ def initial(policy: ReplicationPolicy) -> dict[str, Any]:
         "labels_decoration": filters.get("label", {}).get("decoration") or "matches",
         "resource": filters.get("resource", {}).get("value", ""),
         "speed": policy.speed if policy.speed > 0 else None,
+        "platforms": ", ".join(policy.platform_list),
     }

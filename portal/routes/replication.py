@@ -4,7 +4,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from portal.navigation import Entry, Section, add
-from portal.views.administration import replications
+from portal.views.administration import drift, replications
 
 _RULE = "harbor/replications/<int:policy>"
 
@@ -13,6 +13,8 @@ urlpatterns = [
     path("harbor/replications/new", replications.create, name="replication-new"),
     path(_RULE, replications.rule_detail, name="replication"),
     path(f"{_RULE}/edit", replications.edit, name="replication-edit"),
+    path(f"{_RULE}/differences", drift.page_of, name="replication-drift"),
+    path(f"{_RULE}/repair", drift.repair, name="replication-repair"),
     path(f"{_RULE}/preview", replications.preview, name="replication-preview"),
     path(f"{_RULE}/run", replications.run, name="replication-run"),
     path(f"{_RULE}/state", replications.toggle, name="replication-toggle"),

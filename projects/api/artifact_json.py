@@ -37,6 +37,7 @@ REFERENCE = obj(
         "platform?": mapping(),
         "annotations?": mapping(),
         "urls?": array(TEXT),
+        "left_out?": FLAG,
     },
 )
 ACCESSORY = obj(
@@ -106,6 +107,7 @@ def reference_json(reference: ArtifactReference) -> dict[str, Any]:
             "platform": reference.platform,
             "annotations": reference.annotations,
             "urls": reference.urls,
+            "left_out": reference.left_out,
         }
     )
 

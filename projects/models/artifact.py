@@ -46,7 +46,7 @@ class Artifact(models.Model):
 
 
 class ArtifactReference(models.Model):
-    """An entry of an index. ``child`` is None when a proxy cache or a platform filter left the child out."""
+    """An entry of an index. ``child`` is None when a proxy cache or a platform filter (``left_out``) has not got it."""
 
     parent = models.ForeignKey(Artifact, on_delete=models.CASCADE, related_name="references")
     child = models.ForeignKey(Artifact, null=True, on_delete=models.PROTECT, related_name="parents")
@@ -55,6 +55,7 @@ class ArtifactReference(models.Model):
     platform = models.JSONField(default=dict)
     annotations = models.JSONField(default=dict)
     urls = models.JSONField(default=list)
+    left_out = models.BooleanField(db_default=False, default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["parent", "position"], name="reference_position")]

@@ -7,6 +7,7 @@ class TrashedArtifact(models.Model):
 
     Its blobs (TrashedBlob) stay in storage for as long as the row is there; they no longer count towards the quota.
     ``root`` is the artifact whose deletion took this one along (an accessory, a child of an index).
+    ``sparse``: an index some of whose children a platform filter had left out.
     """
 
     project = models.ForeignKey("harbor_projects.Project", on_delete=models.CASCADE, related_name="trash")
@@ -21,6 +22,7 @@ class TrashedArtifact(models.Model):
     labels = models.JSONField(default=list)  # label ids
     push_time = models.DateTimeField()
     pull_time = models.DateTimeField(null=True)
+    sparse = models.BooleanField(db_default=False, default=False)
     operator = models.CharField(max_length=512)
     deleted_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()

@@ -43,7 +43,8 @@ def _delete(actor: Actor, artifact: Artifact) -> None:
     children = set(
         ArtifactReference.objects.filter(parent_id__in=doomed, child__isnull=False).values_list("child_id", flat=True)
     )
-    ArtifactReference.objects.filter(parent_id__in=doomed).delete()
+    # Those to nothing go with their artifacts; until then the trash sees which were left out on purpose.
+    ArtifactReference.objects.filter(parent_id__in=doomed, child__isnull=False).delete()
     gone = _remove(actor, repository, doomed, dict.fromkeys(doomed, locked.pk))
     visibility.refresh(children - set(doomed))
     visibility.changed(repository.pk)
@@ -84,7 +85,7 @@ def delete_all(actor: Actor, repository: Repository) -> None:
     """Remove every artifact of a repository that is being deleted, inside that transaction."""
     roots = _roots(repository)
     ids = sorted(roots, key=lambda pk: (roots[pk] != pk, pk))
-    ArtifactReference.objects.filter(parent__repository=repository).delete()
+    ArtifactReference.objects.filter(parent__repository=repository, child__isnull=False).delete()
     _remove(actor, repository, ids, roots)
 
 

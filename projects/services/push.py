@@ -35,9 +35,17 @@ class Pushed:
 
 
 def manifest_push(
-    actor: Actor, project: ProjectAccess, repository: str, reference: str, content: bytes, content_type: str
+    actor: Actor,
+    project: ProjectAccess,
+    repository: str,
+    reference: str,
+    content: bytes,
+    content_type: str,
+    *,
+    sparse: bool = False,
 ) -> Pushed:
-    """Store a manifest under a tag or its digest. Repeating it changes nothing but push times.
+    """Store a manifest under a tag or its digest. Repeating it changes nothing but push times. ``sparse``: an index may
+    lack children, which were left out on purpose.
 
     Raises MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED (quota), SERVICE_UNAVAILABLE.
     """
@@ -47,7 +55,7 @@ def manifest_push(
 
     def attempt() -> None:
         before = repositories.current_id(repository)
-        stored = _store(project, repository, digest, content, manifest)
+        stored = _store(project, repository, digest, content, manifest, sparse)
         with transaction.atomic():
             _record(actor, stored, tag, before)
 
@@ -78,17 +86,21 @@ def _unknown(missing: list[str]) -> HarborError:
     return HarborError("MANIFEST_BLOB_UNKNOWN", detail={"digests": missing[:20]})
 
 
-def _store(project: ProjectAccess, repository: str, digest: str, content: bytes, manifest: Manifest) -> Content:
+def _store(
+    project: ProjectAccess, repository: str, digest: str, content: bytes, manifest: Manifest, sparse: bool
+) -> Content:
     """What the manifest names is checked against storage, then it is put there itself."""
     blobs, links = _stored_blobs(repository, manifest.blobs)
-    children = _stored_children(repository, manifest.children, sparse=project.proxy)
+    children = _stored_children(repository, manifest.children, sparse=sparse or project.proxy)
     attrs = recording.extra_attrs(manifest)
     own_blob = blob_service.lease(repository, digest, manifest=True)
     try:
         storage.put_manifest(repository, digest, content)
     except OSError as exc:
         raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}) from exc
-    return Content(project.project_id, repository, digest, content, manifest, own_blob, blobs, children, attrs, links)
+    return Content(
+        project.project_id, repository, digest, content, manifest, own_blob, blobs, children, attrs, links, sparse
+    )
 
 
 def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, tuple[int, int]], dict[int, int]]:
@@ -112,7 +124,7 @@ def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, 
 
 
 def _stored_children(repository: str, wanted: list[Descriptor], *, sparse: bool) -> dict[str, Artifact]:
-    """Children of an index that are here; all must be, unless they can come later (``sparse``: a proxy cache)."""
+    """Children of an index that are here; all must be, unless some may be absent (``sparse``)."""
     if not wanted:
         return {}
     digests = {item.digest for item in wanted}

@@ -48,6 +48,7 @@ class Content:
     # Blob row -> row of its link as it was before storage was looked at: another row is another upload's, whose link
     # may not be in storage yet.
     links: dict[int, int] = field(default_factory=dict)
+    left_out: bool = False  # absent children were left out on purpose
 
     @property
     def size(self) -> int:
@@ -130,6 +131,7 @@ def record_artifact(
             platform=child.platform,
             annotations=child.annotations,
             urls=child.urls,
+            left_out=content.left_out and child.digest not in content.children,
         )
         for position, child in enumerate(manifest.children)
     )
@@ -143,13 +145,13 @@ def record_artifact(
 
 
 def join_parents(repository: Repository, artifact: Artifact) -> set[int]:
-    """The artifact may be the child that indexes of its repository came without (those of a proxy cache). Returns who
-    that concerns."""
+    """The artifact may be the child that indexes of its repository came without (those of a proxy cache, or some
+    platforms). Returns who that concerns."""
     waiting = ArtifactReference.objects.filter(parent__repository=repository, child=None, child_digest=artifact.digest)
     parents = set(waiting.values_list("parent_id", flat=True))
     if not parents:
         return set()
-    waiting.update(child=artifact)
+    waiting.update(child=artifact, left_out=False)
     Artifact.objects.filter(pk__in=parents).update(size=F("size") + artifact.size)
     return parents | {artifact.pk}
 

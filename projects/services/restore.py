@@ -72,18 +72,22 @@ def _rows(project: ProjectAccess, trash_id: int) -> list[TrashedArtifact]:
         raise _missing(trash_id)
     name = next(iter(found.values())).repository_name
     graph: dict[str, set[str]] = {}
+    may_lack: set[str] = set()
     while waiting := found.keys() - graph.keys():
         for digest in waiting:
             row = found[digest]
             manifest = parse(bytes(row.manifest), row.manifest_media_type)
             graph[digest] = {child.digest for child in manifest.children}
+            if row.sparse:
+                may_lack |= graph[digest]
         needed = {child for digest in waiting for child in graph[digest]} - found.keys()
         live = Artifact.objects.filter(repository__name=name, digest__in=needed).values_list("digest", flat=True)
         needed -= set(live)
         extra = mine.filter(repository_name=name, digest__in=needed).order_by("pk")
         found |= {row.digest: row for row in extra}
-        if needed - found.keys() and not project.proxy:  # only a proxy cache may hold an index without its children
-            raise HarborError("PRECONDITION", f"{min(needed - found.keys())}, which the index names, is gone for good")
+        gone = needed - found.keys() - may_lack
+        if gone and not project.proxy:  # a proxy cache may hold an index without its children
+            raise HarborError("PRECONDITION", f"{min(gone)}, which the index names, is gone for good")
     return [found[digest] for digest in TopologicalSorter(graph).static_order() if digest in found]
 
 
@@ -116,7 +120,9 @@ def _store(project: ProjectAccess, row: TrashedArtifact) -> Content:
     except OSError as exc:
         raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be used", headers={"Retry-After": "5"}) from exc
     blobs = {digest: (leased[digest], sizes[digest]) for digest in digests}
-    return Content(project.project_id, name, row.digest, data, manifest, own_blob, blobs, {}, attrs)
+    return Content(
+        project.project_id, name, row.digest, data, manifest, own_blob, blobs, {}, attrs, left_out=row.sparse
+    )
 
 
 def _record(
@@ -158,7 +164,7 @@ def _with_children(project: ProjectAccess, repository: Repository, content: Cont
     wanted = {child.digest for child in content.manifest.children}
     here = Artifact.objects.filter(repository=repository, digest__in=wanted).only("digest", "size")
     children = {child.digest: child for child in here}
-    if wanted - children.keys() and not project.proxy:
+    if wanted - children.keys() and not project.proxy and not content.left_out:
         raise Lost("a child was deleted meanwhile")
     return replace(content, children=children)
 

@@ -17,7 +17,7 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.lib.races import settled
 from harbor_core.services import audit
 from harbor_core.services.config import config_get
-from projects.models import Artifact, ArtifactLabel, Repository, TrashedArtifact, TrashedBlob
+from projects.models import Artifact, ArtifactLabel, ArtifactReference, Repository, TrashedArtifact, TrashedBlob
 
 BATCH = 200
 
@@ -46,6 +46,8 @@ def keep(
     on_them = ArtifactLabel.objects.filter(artifact_id__in=[artifact.pk for artifact in artifacts])
     for artifact_id, label_id in on_them.order_by("pk").values_list("artifact_id", "label_id"):
         labels.setdefault(artifact_id, []).append(label_id)
+    lacking = ArtifactReference.objects.filter(parent_id__in=[artifact.pk for artifact in artifacts], left_out=True)
+    sparse = set(lacking.values_list("parent_id", flat=True))
     expires = timezone.now() + timedelta(days=config_get("trash_retention_days"))
 
     def row(artifact: Artifact) -> TrashedArtifact:
@@ -63,6 +65,7 @@ def keep(
             labels=labels.get(artifact.pk, []),
             push_time=artifact.push_time,
             pull_time=artifact.pull_time,
+            sparse=artifact.pk in sparse,
             operator=actor.name,
             expires_at=expires,
         )

@@ -62,7 +62,7 @@ def _artifacts() -> Iterator[Finding]:
                 repository_name=artifact.repository.name, blob__digest=digest
             ).exists():
                 yield Finding(True, name, f"{digest} is not recorded for this repository")
-    absent = ArtifactReference.objects.filter(child=None, parent__project__registry_id=None)
+    absent = ArtifactReference.objects.filter(child=None, left_out=False, parent__project__registry_id=None)
     for digest, parent in absent.values_list("child_digest", "parent__digest"):
         yield Finding(True, parent, f"the index lacks its child {digest}")
 

@@ -3,6 +3,8 @@
 from functools import cache
 from importlib import import_module
 
+from django.conf import settings
+
 from harbor_core.lib.errors import HarborError
 from replication.adapters.base import Adapter, Endpoint
 
@@ -22,7 +24,13 @@ ADAPTERS = {
     "huawei-SWR": "replication.adapters.huawei_swr.Huawei",
     "tencent-tcr": "replication.adapters.tencent_tcr.Tencent",
     "volcengine-cr": "replication.adapters.volcengine_cr.Volcengine",
+    "helm-hub": "replication.adapters.helm_hub.HelmRepository",
 }
+
+
+def is_allowed(kind: str) -> bool:
+    """Does the operator's list of kinds, if there is one, have it?"""
+    return not settings.REPLICATION_ADAPTERS or kind in settings.REPLICATION_ADAPTERS
 
 
 @cache
@@ -37,5 +45,9 @@ def adapter_class(kind: str) -> type[Adapter]:
 
 
 def adapter(kind: str, endpoint: Endpoint) -> Adapter:
-    """Speaks with one remote registry. Raises BAD_REQUEST as :func:`adapter_class`."""
-    return adapter_class(kind)(endpoint)
+    """Speaks with one remote registry. Raises BAD_REQUEST as :func:`adapter_class`, and for a kind that is not used
+    here."""
+    found = adapter_class(kind)
+    if not is_allowed(kind):
+        raise HarborError("BAD_REQUEST", f"registries of type {kind} are not allowed here")
+    return found(endpoint)

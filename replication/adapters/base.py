@@ -6,8 +6,10 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urljoin, urlsplit
+
+from django.conf import settings
 
 from harbor_core.lib import http, ssrf
 
@@ -26,17 +28,31 @@ class UnhealthyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How a remote registry is reached. ``ca_certificate`` is PEM, empty for the system's authorities."""
+    """How a remote registry is reached. ``ca_certificate`` is PEM, empty for the system's authorities;
+    ``client_certificate`` and ``client_key``, PEM, are shown to the registry's own host. ``proxy`` is an address,
+    with a password where it wants one. ``timeout``: seconds a call may wait, 0 for what is usual. ``more`` are further
+    access keys and secrets that are as good as the first."""
 
     url: str
     access_key: str = ""
     access_secret: str = field(default="", repr=False)
     insecure: bool = False
     ca_certificate: str = ""
+    client_certificate: str = ""
+    client_key: str = field(default="", repr=False)
+    proxy: str = field(default="", repr=False)
+    timeout: int = 0
+    more: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def has_credentials(self) -> bool:
         return bool(self.access_key or self.access_secret)
+
+    def door(self, url: str) -> dict[str, Any]:
+        """Options of harbor_core.lib.http for a call to this address."""
+        own = _host(url) == _host(self.url)
+        shown = {"client_certificate": self.client_certificate, "client_key": self.client_key} if own else {}
+        return {"verify": not self.insecure, "ca_certificate": self.ca_certificate, "proxy": self.proxy, **shown}
 
     @property
     def basic(self) -> str:
@@ -73,22 +89,37 @@ class CredentialPattern:
     is_document: bool = False
 
 
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # no address at all: the call itself will tell
+        return None
+
+
 NAME_AND_TAG = (Filter("name", "input"), Filter("tag", "input"))
 
 
 class Adapter(ABC):
     """``kind`` is its name in the API, ``title`` on pages. ``endpoints`` are the addresses a registry of this kind can
-    have, by a name for each; empty: any."""
+    have, by a name for each; empty: any. ``can_be_target``: whether anything can be put there."""
 
     kind: ClassVar[str]
     title: ClassVar[str]
     endpoints: ClassVar[dict[str, str]] = {}
     credentials: ClassVar[CredentialPattern] = CredentialPattern()
+    can_be_target: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         if endpoint.access_secret and not endpoint.access_key:
             endpoint = replace(endpoint, access_key=self.credentials.access_key)
         self.endpoint = endpoint
+
+    def others(self) -> list[Self]:
+        """The same registry, with each of the endpoint's further credentials."""
+        return [
+            type(self)(replace(self.endpoint, access_key=key, access_secret=secret, more=()))
+            for key, secret in self.endpoint.more
+        ]
 
     @abstractmethod
     def check(self) -> None:
@@ -105,12 +136,13 @@ class Adapter(ABC):
     def ask(self, method: str, url: str, **options: Any) -> http.Answer:
         """As :meth:`get`, with another method."""
         try:
+            seconds = options.pop("seconds", http.SECONDS)
             return http.request(
                 method,
                 url,
-                verify=not self.endpoint.insecure,
-                ca_certificate=self.endpoint.ca_certificate,
+                seconds=self.endpoint.timeout or seconds,
                 private=self.may_be_private(url),
+                **self.endpoint.door(url),
                 **options,
             )
         except http.OutboundError as exc:
@@ -143,8 +175,10 @@ class Adapter(ABC):
         raise UnhealthyError(f"{self.endpoint.url} has more than {PAGES_MAX} pages")
 
     def may_be_private(self, url: str) -> bool:
-        """Administrators name registries, so those may be in the private network. Where a registry of the public
-        internet sends us (for a token, say) may not."""
+        """Administrators name registries, so those may be in the private network, unless the operator says otherwise.
+        Where a registry of the public internet sends us (for a token, say) may not."""
+        if not settings.REGISTRIES_MAY_BE_PRIVATE:
+            return False
         own = urlsplit(self.endpoint.url).hostname or ""
         try:
             if urlsplit(url).hostname == own:

@@ -28,6 +28,7 @@ class RemoteArtifact:
     kind: str
     tags: tuple[str, ...]
     labels: frozenset[str]
+    digest: str = ""
 
 
 class Harbor(DockerRegistry):
@@ -59,11 +60,19 @@ class Harbor(DockerRegistry):
 
     def artifacts(self, repository: str) -> Iterator[RemoteArtifact]:
         """Those that are listed. Raises UnhealthyError."""
-        project, _, rest = repository.partition("/")
-        name = quote(quote(rest, safe=""), safe="")
-        for row in self._rows(f"projects/{project}/repositories/{name}/artifacts?with_label=true&"):
+        for row in self._rows(f"{_path(repository)}/artifacts?with_label=true&"):
             labels, tags = _named(row.get("labels")), _named(row.get("tags"))
-            yield RemoteArtifact(str(row.get("type", "")), tuple(tags), frozenset(labels))
+            yield RemoteArtifact(str(row.get("type", "")), tuple(tags), frozenset(labels), str(row.get("digest", "")))
+
+    def tags_of(self, repository: str, digest: str) -> list[str]:
+        """Tags of an artifact; none when it is not there. Raises UnhealthyError."""
+        try:
+            row = self._json(f"{_path(repository)}/artifacts/{digest}?with_tag=true")
+        except UnhealthyError as exc:
+            if exc.status == 404:
+                return []
+            raise
+        return _named(row.get("tags")) if isinstance(row, dict) else []
 
     def _rows(self, path: str) -> Iterator[dict[str, Any]]:
         for page in range(1, PAGES_MAX):
@@ -89,6 +98,12 @@ class Harbor(DockerRegistry):
         """What the API answers. Raises UnhealthyError."""
         headers = {"Authorization": self.endpoint.basic} if self.endpoint.has_credentials else {}
         return self.document(f"{self.endpoint.url}/api/v2.0/{path}", headers)[0]
+
+
+def _path(repository: str) -> str:
+    """Of a repository in the API."""
+    project, _, rest = repository.partition("/")
+    return f"projects/{project}/repositories/{quote(quote(rest, safe=''), safe='')}"
 
 
 def _named(rows: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """``/registries``: remote registries; ``/replication/adapters``: the kinds there are."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.request import Request
@@ -8,15 +9,16 @@ from rest_framework.response import Response
 from harbor_core.api.base import ID, ApiView
 from harbor_core.lib.schema import CREATED, DONE, FLAG, INT, TEXT, TIME, array, choice, mapping, obj
 from harbor_core.lib.timefmt import rfc3339
-from harbor_core.lib.wire import LISTING, Flag, Nested, Text, Whole, compact
+from harbor_core.lib.wire import LISTING, Flag, Items, Nested, Reader, Text, Whole, compact
 from replication.adapters.base import Adapter, Info
 from replication.models import Registry
-from replication.secrets import MASK
+from replication.secrets import MASK, with_password
 from replication.selectors import registries as selectors
 from replication.services import registries as services
 
 CREDENTIAL = {"type": Text(default=""), "access_key": Text(default=""), "access_secret": Text(default="")}
-NEW = {
+MORE = Nested({"access_key": Text(default=""), "access_secret": Text(required=True)})
+NEW: dict[str, Reader] = {
     "name": Text(default=""),
     "url": Text(default=""),
     "type": Text(default=""),
@@ -24,6 +26,12 @@ NEW = {
     "insecure": Flag(default=False),
     "ca_certificate": Text(default=""),
     "credential": Nested(CREDENTIAL),
+    "client_certificate": Text(default="", about="PEM, shown to the registry."),
+    "client_key": Text(default="", about="Of the certificate: PEM, without a password."),
+    "proxy": Text(default="", about="http(s)://[user:password@]host:port that calls go through."),
+    "timeout": Whole(default=0, about="Seconds a call may wait; 0 for what is usual."),
+    "speed": Whole(default=0, about="KB per second for each worker process; 0 for no limit."),
+    "more_credentials": Items(MORE, default=[], about="Used in turn with the first, when the registry limits one."),
 }
 CONNECTION = {
     "url": Text(),
@@ -32,8 +40,13 @@ CONNECTION = {
     "access_secret": Text(),
     "insecure": Flag(),
     "ca_certificate": Text(),
+    "client_certificate": Text(about="PEM, shown to the registry."),
+    "client_key": Text(about="Of the certificate: PEM, without a password."),
+    "proxy": Text(about="http(s)://[user:password@]host:port that calls go through."),
+    "timeout": Whole(about="Seconds a call may wait; 0 for what is usual."),
+    "more_credentials": Items(MORE, about="Used in turn with the first, when the registry limits one."),
 }
-CHANGES = CONNECTION | {"name": Text(), "description": Text()}
+CHANGES = CONNECTION | {"name": Text(), "description": Text(), "speed": Whole(about=NEW["speed"].about)}
 
 REGISTRY = obj(
     "Registry",
@@ -45,6 +58,12 @@ REGISTRY = obj(
         "description?": TEXT,
         "insecure?": FLAG,
         "ca_certificate?": TEXT,
+        "client_certificate?": TEXT,
+        "client_key?": TEXT,
+        "proxy?": TEXT,
+        "timeout?": INT,
+        "speed?": INT,
+        "more_credentials?": array(obj("RegistryFurtherCredential", {"access_key?": TEXT, "access_secret": TEXT})),
         "credential?": obj("RegistryCredential", {"type?": TEXT, "access_key?": TEXT, "access_secret?": TEXT}),
         "status": choice("healthy", "unhealthy"),
         "creation_time": TIME,
@@ -89,7 +108,28 @@ def registry_json(registry: Registry, *, credential: bool = True) -> dict[str, A
         "creation_time": rfc3339(registry.creation_time),
         "update_time": rfc3339(registry.update_time),
     }
-    return compact(fields, "id")
+    return compact(fields | (_connection_json(registry) if credential else {}), "id")
+
+
+def _connection_json(registry: Registry) -> dict[str, Any]:
+    """What is no matter of those who only see that a project is a cache of the registry."""
+    return {
+        "client_certificate": registry.client_certificate,
+        "client_key": MASK if registry.client_key else "",
+        "proxy": with_password(registry.proxy, MASK if registry.proxy_password else ""),
+        "timeout": registry.timeout,
+        "speed": registry.speed,
+        "more_credentials": [
+            compact({"access_key": key, "access_secret": MASK}) for key, _ in registry.more_credentials or []
+        ],
+    }
+
+
+def _values(body: Mapping[str, Any]) -> dict[str, Any]:
+    """For the service: further credentials are pairs there."""
+    more = body["more_credentials"]
+    pairs = None if more is None else [(item["access_key"], item["access_secret"]) for item in more]
+    return {**body, "more_credentials": pairs}
 
 
 def info_json(info: Info) -> dict[str, Any]:
@@ -135,7 +175,7 @@ class RegistryList(ApiView):
         return self.page(selectors.registry_list(self.listing, name=self.params["name"]), registry_json)
 
     def post(self, request: Request) -> Response:
-        values = dict(self.body)
+        values = _values(self.body)
         kind, credential = values.pop("type"), values.pop("credential") or dict.fromkeys(CREDENTIAL, "")
         values["credential_type"] = credential.pop("type")
         return self.created("registries", services.create(self.actor, kind=kind, values=values | credential).pk)
@@ -152,7 +192,7 @@ class RegistryItem(ApiView):
         return Response(registry_json(selectors.registry_get(id)))
 
     def put(self, request: Request, id: int) -> Response:
-        services.update(self.actor, id, self.body)
+        services.update(self.actor, id, _values(self.body))
         return self.done()
 
     def delete(self, request: Request, id: int) -> Response:
@@ -169,7 +209,7 @@ class RegistryPing(ApiView):
     errors = {"POST": (404,)}
 
     def post(self, request: Request) -> Response:
-        changes = {name: self.body[name] for name in CONNECTION}
+        changes = {name: value for name, value in _values(self.body).items() if name in CONNECTION}
         services.ping(self.body["id"], self.body["type"], changes)
         return self.done()
 

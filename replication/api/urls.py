@@ -13,6 +13,7 @@ urlpatterns = [
     path("replication/adapterinfos", registries.AdapterInfos.as_view()),
     path("replication/policies", policies.PolicyList.as_view()),
     path("replication/policies/<str:id>", policies.PolicyItem.as_view()),
+    path("replication/policies/<str:id>/drift", policies.PolicyDrift.as_view()),
     path("replication/executions", executions.ExecutionList.as_view()),
     path("replication/executions/<str:id>", executions.ExecutionItem.as_view()),
     path("replication/executions/<str:id>/tasks", executions.TaskList.as_view()),

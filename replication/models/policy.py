@@ -7,8 +7,9 @@ from replication.models.registry import Registry
 class ReplicationPolicy(models.Model):
     """What is copied from where to where, and when (contract 2.13). The end that is None is this registry.
 
-    ``speed`` in KB/s, -1 for no limit. ``replace_count``: -1 keeps only the last part of a name below the namespace,
-    0 all of it, n drops the first n parts.
+    ``speed`` in KB/s, -1 for no limit. ``platforms``: those of an index that are copied, with commas, empty for all.
+    ``window``: the hours in which it copies (replication.services.windows), empty for always. ``replace_count``: -1
+    keeps only the last part of a name below the namespace, 0 all of it, n drops the first n parts.
     """
 
     name = models.CharField(max_length=256, unique=True)
@@ -27,6 +28,8 @@ class ReplicationPolicy(models.Model):
     speed = models.IntegerField(default=-1)
     copy_by_chunk = models.BooleanField(default=False)
     single_active = models.BooleanField(default=False)
+    platforms = models.CharField(max_length=2048, blank=True, db_default="", default="")
+    window = models.CharField(max_length=11, blank=True, db_default="", default="")
     creation_time = models.DateTimeField(default=timezone.now)
     update_time = models.DateTimeField(auto_now=True)
 
@@ -35,3 +38,7 @@ class ReplicationPolicy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def platform_list(self) -> list[str]:
+        return self.platforms.split(",") if self.platforms else []

@@ -5,7 +5,9 @@ from django.utils import timezone
 class Registry(models.Model):
     """A remote registry: target or source of replication, upstream of a proxy project.
 
-    ``access_secret`` is stored encrypted. ``type`` names an adapter; ``options`` holds what only some adapters know.
+    ``access_secret``, ``client_key``, ``proxy_password`` and the second of each pair in ``more_credentials`` (access
+    key, secret) are stored encrypted. ``type`` names an adapter; ``options`` holds what only some adapters know.
+    ``timeout`` in seconds, ``speed`` in KB/s for each process, 0 for what is usual and for no limit.
     """
 
     name = models.CharField(max_length=64, unique=True)
@@ -17,6 +19,13 @@ class Registry(models.Model):
     credential_type = models.CharField(max_length=16, blank=True)
     access_key = models.TextField(blank=True)
     access_secret = models.TextField(blank=True)
+    more_credentials = models.JSONField(null=True)
+    client_certificate = models.TextField(blank=True, db_default="", default="")
+    client_key = models.TextField(blank=True, db_default="", default="")
+    proxy = models.CharField(max_length=512, blank=True, db_default="", default="")
+    proxy_password = models.TextField(blank=True, db_default="", default="")
+    timeout = models.IntegerField(db_default=0, default=0)
+    speed = models.IntegerField(db_default=0, default=0)
     options = models.JSONField(default=dict)
     status = models.CharField(max_length=16, default="healthy")
     creation_time = models.DateTimeField(default=timezone.now)

@@ -8,11 +8,11 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.lib.filtering import Field, apply_filter, apply_sort, flag, time, whole
 from harbor_core.lib.pagination import Listing, Page, paginate
 from projects.models import Label, Project
-from replication.adapters import ADAPTERS, adapter, adapter_class
+from replication.adapters import ADAPTERS, adapter, adapter_class, is_allowed
 from replication.adapters.base import Adapter, Endpoint, Info
 from replication.adapters.harbor import LABELS_MAX, info_with
 from replication.models import Registry
-from replication.secrets import unsealed
+from replication.secrets import more_of, unsealed, with_password
 
 LOCAL = 0  # the id this registry has where registries are chosen
 FIELDS = {
@@ -63,6 +63,11 @@ def endpoint_of(registry: Registry) -> Endpoint:
         unsealed(registry.access_secret),
         registry.insecure,
         registry.ca_certificate,
+        registry.client_certificate,
+        unsealed(registry.client_key),
+        with_password(registry.proxy, unsealed(registry.proxy_password)),
+        registry.timeout,
+        tuple(more_of(registry.more_credentials)),
     )
 
 
@@ -77,5 +82,5 @@ def registry_info(registry_id: int) -> Info:
 
 
 def kinds() -> dict[str, type[Adapter]]:
-    """Every kind of registry, by its name."""
-    return {kind: adapter_class(kind) for kind in ADAPTERS}
+    """Every kind of registry that may be used here, by its name."""
+    return {kind: adapter_class(kind) for kind in ADAPTERS if is_allowed(kind)}

@@ -75,6 +75,11 @@ class Choice:
         pattern = self._value("tag")
         return not pattern or doublestar.match(pattern, tag) is not self._excludes("tag")
 
+    @property
+    def takes_untagged(self) -> bool:
+        """Artifacts without a tag count as if they had an empty one (contract 4.6)."""
+        return self.takes_tag("")
+
     def takes_labels(self, labels: Collection[str]) -> bool:
         """All of the filter's labels must be there, or not all of them."""
         return not self.labels or set(self.labels).issubset(labels) is not self._excludes("label")

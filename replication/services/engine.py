@@ -1,10 +1,9 @@
 """REPLICATION: a first task looks for what a policy takes, and makes one task for each repository."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
-from auth.actor import Actor, Credential, Kind
 from harbor_core.lib.errors import HarborError
 from jobservice.dispatch import TaskSpec
 from jobservice.jobs import JobFailed, Retry
@@ -12,23 +11,20 @@ from jobservice.models import Execution
 from jobservice.worker.context import Context
 from replication.adapters.base import UnhealthyError
 from replication.adapters.harbor import Harbor
-from replication.client import Client, RemoteError
+from replication.client import RemoteError
 from replication.models import ReplicationPolicy
-from replication.services import planning
+from replication.services import drift, mounts, planning
+from replication.services.brakes import Brake, of_registry
 from replication.services.choosing import Choice, target_name
+from replication.services.ends import Source, Target, actor_of, source_of, target_of
 from replication.services.local import Local
-from replication.services.planning import remote
+from replication.services.removal import remove
 from replication.services.telling import tell
-from replication.services.transfer import Transfer, explained
+from replication.services.transfer import Transfer, explained, wait_for
 
 JOB_TYPE = "REPLICATION"
 SKIPPED = "Execution skipped: active replication still in progress."
 BATCH = 200  # tags a task copies
-
-
-def actor_of(policy: ReplicationPolicy) -> Actor:
-    """Who changes made by a policy are put down to. No account can have the name."""
-    return Actor(Kind.USER, 0, f"replication${policy.name}", True, Credential.NONE)
 
 
 def run(context: Context) -> None:
@@ -37,40 +33,32 @@ def run(context: Context) -> None:
     )
     if policy is None:
         raise JobFailed("the replication policy is gone")
+    wait_for(policy.window)
     try:
-        with ends(context, policy) as (source, target):
+        with source_of(policy, context.sleep) as source, target_of(policy, context.sleep) as target:
             if "repository" in context.parameters:
                 _move(context, policy, source, target)
             else:
-                _plan(context, policy, source)
+                _plan(context, policy, source, target)
         tell(context, policy, actor_of(policy))
     except (RemoteError, HarborError, UnhealthyError) as exc:
         status = getattr(exc, "status", 0)
         again = isinstance(exc, RemoteError) and (status in (0, 429) or status >= 500)
         if not again or context.is_last_attempt:
             tell(context, policy, actor_of(policy), explained(exc))
-        raise (Retry if again else JobFailed)(explained(exc)) from exc
-
-
-@contextmanager
-def ends(context: Context, policy: ReplicationPolicy) -> Iterator[tuple[Client | Local, Client | Local]]:
-    """The source and the target of a policy."""
-    with ExitStack() as stack:
-        made: list[Client | Local] = []
-        for registry in (policy.source, policy.target):
-            end = Client(remote(registry), context.sleep) if registry else Local(actor_of(policy))
-            stack.callback(end.close)
-            made.append(end)
-        yield made[0], made[1]
+        if not again:
+            raise JobFailed(explained(exc)) from exc
+        raise Retry(explained(exc), seconds=getattr(exc, "retry_after", 0) or None) from exc
 
 
 # ---------------------------------------------------------------------- the plan
-def _plan(context: Context, policy: ReplicationPolicy, source: Client | Local) -> None:
+def _plan(context: Context, policy: ReplicationPolicy, source: Source, target: Target) -> None:
     if policy.single_active and _is_another_running(context):
         raise JobFailed(SKIPPED)
-    choice, only = Choice(policy.filters), context.parameters.get("only")  # what an event told of
-    found = planning.found(choice, source, context.check_stop) if only is None else [planning.told(choice, only)]
-    specs = [spec for name, tags in found for spec in _specs(context, policy, name, tags)]
+    if "repair" in context.parameters:
+        specs = list(_repairs(context, policy, source, target))
+    else:
+        specs = list(_copies(context, policy, source))
     context.spawn(specs)
     context.log.info("%d tasks", len(specs))
     if not specs:
@@ -83,16 +71,49 @@ def _is_another_running(context: Context) -> bool:
     return others.filter(pk__lt=execution.pk).exists()
 
 
-def _specs(context: Context, policy: ReplicationPolicy, name: str, tags: list[str]) -> Iterator[TaskSpec]:
+def _copies(context: Context, policy: ReplicationPolicy, source: Source) -> Iterator[TaskSpec]:
+    choice, only = Choice(policy.filters), context.parameters.get("only")  # what an event told of
+    if only is None:
+        for name, tags in planning.found(choice, source, context.check_stop):
+            yield from _specs(policy, name, tags)
+    else:
+        name, tags = planning.told(choice, only)
+        yield from _specs(policy, name, tags, deleting=only["deleted"], digest=only.get("digest", ""))
+
+
+def _repairs(context: Context, policy: ReplicationPolicy, source: Source, target: Target) -> Iterator[TaskSpec]:
+    wanted: dict[str, list[str]] = {}
+    extra: dict[str, list[str]] = {}
+    for row in drift.differences(policy, source, target, context.check_stop):
+        rows = extra if row.state == drift.EXTRA else wanted
+        rows.setdefault(row.repository, []).append(row.tag)
+    for name, tags in wanted.items():
+        yield from _specs(policy, name, tags, override=True)
+    if context.parameters["repair"]["delete"]:
+        for name, tags in extra.items():
+            yield from _specs(policy, name, tags, deleting=True)
+
+
+def _specs(
+    policy: ReplicationPolicy,
+    name: str,
+    tags: Sequence[str],
+    *,
+    deleting: bool = False,
+    digest: str = "",
+    override: bool | None = None,
+) -> Iterator[TaskSpec]:
+    """``digest``: the artifact that was deleted with its tags. ``override`` None: as the policy says."""
     if not tags:
         return
     target = target_name(name, policy.dest_namespace, policy.replace_count)
-    deleting = bool(context.parameters.get("only", {}).get("deleted"))
+    more: dict[str, Any] = {"digest": digest} if digest else {}
+    more |= {} if override is None else {"override": override}
     for start in range(0, len(tags), BATCH):
-        batch = tags[start : start + BATCH]
+        batch = list(tags[start : start + BATCH])
         shown = f"[{','.join(batch)}]"
         yield TaskSpec(
-            {"policy_id": policy.pk, "repository": name, "target": target, "tags": batch, "deleting": deleting},
+            {"policy_id": policy.pk, "repository": name, "target": target, "tags": batch, "deleting": deleting} | more,
             {
                 "operation": "deletion" if deleting else "copy",
                 "resource_type": Choice(policy.filters).resource or "artifact",
@@ -103,18 +124,14 @@ def _specs(context: Context, policy: ReplicationPolicy, name: str, tags: list[st
 
 
 # ---------------------------------------------------------------------- one repository
-def _move(context: Context, policy: ReplicationPolicy, source: Client | Local, target: Client | Local) -> None:
+def _move(context: Context, policy: ReplicationPolicy, source: Source, target: Target) -> None:
     parameters: dict[str, Any] = context.parameters
     if parameters["deleting"]:
-        _delete(context, target)
+        if isinstance(target, Local):
+            raise JobFailed("deletions are replicated from this registry to others only")
+        remove(context, target, parameters["target"], parameters["tags"], parameters.get("digest", ""))
         return
-    project = parameters["target"].partition("/")[0]
-    if isinstance(target, Local):
-        target.prepare(project)
-    elif isinstance(target.adapter, Harbor):
-        target.adapter.prepare(project)
-    else:
-        target.prepare(parameters["target"])
+    _prepare(target, parameters["target"])
     tags = parameters["tags"]
     moving = Transfer(
         context,
@@ -122,9 +139,12 @@ def _move(context: Context, policy: ReplicationPolicy, source: Client | Local, t
         target,
         parameters["repository"],
         parameters["target"],
-        override=policy.override,
-        speed=policy.speed,
+        override=parameters.get("override", policy.override),
+        brakes=_brakes(policy),
         chunked=policy.copy_by_chunk,
+        platforms=policy.platform_list,
+        window=policy.window,
+        neighbour=partial(mounts.neighbour, policy, own=parameters["target"]),
         total=len(tags),
     )
     for number, tag in enumerate(tags, 1):
@@ -133,22 +153,17 @@ def _move(context: Context, policy: ReplicationPolicy, source: Client | Local, t
         context.progress(number, len(tags), moving.moved)
 
 
-def _delete(context: Context, target: Client | Local) -> None:
-    """Take the tags away. Only Harbor can do that and leave other tags of the same manifest alone; elsewhere a
-    manifest goes by its digest, once no other tag of those known here needs it."""
+def _prepare(target: Target, repository: str) -> None:
+    project = repository.partition("/")[0]
     if isinstance(target, Local):
-        raise JobFailed("deletions are replicated from this registry to others only")
-    name = context.parameters["target"]
-    for tag in context.parameters["tags"]:
-        context.check_stop()
-        digest = target.digest(name, tag)
-        if not digest:
-            context.log.info("%s:%s is not there", name, tag)
-            continue
-        if not isinstance(target.adapter, Harbor):
-            shared = [other for other in target.tags(name) if other != tag and target.digest(name, other) == digest]
-            if shared:
-                context.log.warning("%s:%s stays, %s is the same manifest", name, tag, shared[0])
-                continue
-        target.delete_manifest(name, tag if isinstance(target.adapter, Harbor) else digest)
-        context.log.info("%s:%s is deleted", name, tag)
+        target.prepare(project)
+    elif isinstance(target.adapter, Harbor):
+        target.adapter.prepare(project)
+    else:
+        target.prepare(repository)
+
+
+def _brakes(policy: ReplicationPolicy) -> list[Brake]:
+    """The task's own, and that of the registry."""
+    shared = [of_registry(registry) for registry in (policy.source, policy.target) if registry]
+    return [Brake(policy.speed)] * (policy.speed > 0) + [brake for brake in shared if brake]

@@ -17,18 +17,19 @@ from harbor_core.services import space
 from harbor_core.services.config import config_get
 from projects import access
 from projects.access import ProjectAccess
-from projects.models import Accessory, Artifact, Project, Repository, Tag
+from projects.models import Accessory, Artifact, ArtifactReference, Project, Repository, Tag
 from projects.services import blobs
 from projects.services.projects import create as create_project
 from projects.services.push import manifest_push
-from replication.client import PIECE, STALL_SECONDS, RemoteError
+from replication.client import COSIGN, PIECE, STALL_SECONDS, RemoteError, referrers_tag
 
 
 class Local:
-    """``actor`` is who pushes are put down to."""
+    """``actor`` is who pushes are put down to. ``sparse``: an index may come without some of its children."""
 
-    def __init__(self, actor: Actor) -> None:
+    def __init__(self, actor: Actor, *, sparse: bool = False) -> None:
         self.actor = actor
+        self.sparse = sparse
         url = settings.REGISTRY_URL
         socket = url.removeprefix("unix:").removeprefix("//") if url.startswith("unix:") else None
         self._base = "http://registry" if socket else url.rstrip("/")
@@ -63,12 +64,22 @@ class Local:
         found = Accessory.objects.filter(repository__name=repository, subject_digest=digest).order_by("pk")
         return list(found.values_list("artifact__digest", flat=True))
 
+    def referrer_tags(self, repository: str, digest: str) -> list[str]:
+        """Tags by which cosign finds what it signed."""
+        names_ = [referrers_tag(digest) + suffix for suffix in COSIGN]
+        return list(Tag.objects.filter(repository__name=repository, name__in=names_).values_list("name", flat=True))
+
+    def is_sparse(self, repository: str, digest: str) -> bool:
+        """Does this index lack children?"""
+        lacking = ArtifactReference.objects.filter(child=None, parent__digest=digest)
+        return lacking.filter(parent__repository__name=repository).exists()
+
     def has_blob(self, repository: str, digest: str) -> bool:
         return blobs.touch(repository, digest) and storage.linked_sizes(repository, [digest])[digest] is not None
 
     @contextmanager
-    def blob(self, repository: str, digest: str, start: int = 0) -> Iterator[Iterator[bytes]]:
-        """Its bytes from an offset. Raises OSError."""
+    def blob(self, repository: str, digest: str, start: int = 0, length: int = 0) -> Iterator[Iterator[bytes]]:
+        """Its bytes from an offset, read as they are wanted. Raises OSError."""
         with backend().storage.open(storage.blob_path(digest)) as file:
             file.seek(start)
             yield iter(lambda: file.read(PIECE), b"")
@@ -94,9 +105,14 @@ class Local:
             raise HarborError("DENIED", f"{project.project_name} is a proxy cache; nothing can be put into it")
         return project
 
-    def open_upload(self, repository: str) -> str:
-        """The id of a new session."""
-        return blobs.start_upload(self.actor, self._writable(repository), repository)[0]
+    def open_upload(self, repository: str, digest: str = "", origin: str = "") -> str:
+        """The id of a new session; empty when there is nothing to send, because the blob of this digest could be linked
+        from the repository ``origin``. Raises HarborError."""
+        project = self._writable(repository)
+        if not origin:
+            return blobs.start_upload(self.actor, project, repository)[0]
+        opened = blobs.mount(self.actor, project, repository, digest, origin)
+        return opened[0] if opened else ""
 
     def upload_offset(self, repository: str, location: str) -> tuple[int, str] | None:
         found = blobs.upload_session(location, repository)
@@ -139,9 +155,11 @@ class Local:
         if answer.status_code not in (201, 202):
             raise RemoteError(f"the storage registry answers {answer.status_code}", answer.status_code)
 
-    def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> None:
-        """As a push of this actor. Raises HarborError."""
-        manifest_push(self.actor, self._writable(repository), repository, reference, content, media_type)
+    def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> bool:
+        """As a push of this actor. Returns True: a subject's list is kept here. Raises HarborError."""
+        project = self._writable(repository)
+        manifest_push(self.actor, project, repository, reference, content, media_type, sparse=self.sparse)
+        return True
 
 
 def repositories() -> Iterator[str]:

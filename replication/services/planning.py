@@ -1,43 +1,34 @@
 """What a policy takes of its source."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from harbor_core.lib.errors import HarborError
-from projects.models import Tag
+from projects.models import Artifact, Tag
 from projects.selectors.immutability import is_referrer_tag
-from replication.adapters import adapter
 from replication.adapters.base import UnhealthyError
-from replication.adapters.docker_registry import DockerRegistry
 from replication.adapters.harbor import Harbor
-from replication.client import Client, RemoteError
-from replication.models import Registry, ReplicationPolicy
-from replication.selectors.registries import endpoint_of
+from replication.client import RemoteError
+from replication.models import ReplicationPolicy
 from replication.services import local
+from replication.services.charts import Charts
 from replication.services.choosing import Choice, target_name
+from replication.services.ends import Source, source_of
 from replication.services.local import Local
 from replication.services.transfer import explained
 
-Found = tuple[str, list[str]]  # a repository and its tags
+Found = tuple[str, list[str]]  # a repository and its tags, and the digests of what has none
 PREVIEWED, LOOKED_AT = 50, 500  # repositories a preview shows, and asks for
 PREVIEW_SECONDS = 10.0
 
 
-def remote(registry: Registry) -> DockerRegistry:
-    """Its adapter. Raises HarborError for a kind that cannot be copied from or to."""
-    found = adapter(registry.type, endpoint_of(registry))
-    if not isinstance(found, DockerRegistry):
-        raise HarborError("BAD_REQUEST", f"registries of type {registry.type} take no part in replication")
-    return found
-
-
-def found(choice: Choice, source: Client | Local | None, check: Callable[[], None]) -> Iterator[Found]:
-    """Repositories with the tags that are taken, also those with none. A source of None is this registry, where only
-    the database is asked. ``check`` is called between them, and may raise. Raises RemoteError, UnhealthyError."""
+def found(choice: Choice, source: Source, check: Callable[[], None]) -> Iterator[Found]:
+    """Repositories with the tags that are taken, also those with none. ``check`` is called between them, and may raise.
+    Raises RemoteError, UnhealthyError."""
     for name in _repositories(choice, source):
         check()
         if choice.takes_repository(name):
@@ -48,6 +39,8 @@ def told(choice: Choice, only: Mapping[str, Any]) -> Found:
     """Of the tags an event told of, those that still are as it said. What is deleted has no labels to ask for: a policy
     with a label filter leaves it."""
     name, tags = only["repository"], only["tags"]
+    if only.get("untagged"):
+        return name, tags
     if not only["deleted"]:
         return name, sorted(tag for tag in _local_tags(choice, name, tags) if choice.takes_tag(tag))
     if choice.labels:
@@ -56,36 +49,58 @@ def told(choice: Choice, only: Mapping[str, Any]) -> Found:
     return name, [tag for tag in tags if choice.takes_tag(tag) and tag not in again]
 
 
-def _repositories(choice: Choice, source: Client | Local | None) -> Iterator[str]:
+def _repositories(choice: Choice, source: Source) -> Iterator[str]:
     if choice.exact_name:
         return iter([choice.exact_name])
-    if not isinstance(source, Client):
+    if isinstance(source, Local):
         return local.repositories()
+    if isinstance(source, Charts):
+        return source.repositories()
     return source.adapter.repositories() if isinstance(source.adapter, Harbor) else source.repositories()
 
 
-def _tags(choice: Choice, source: Client | Local | None, name: str) -> list[str]:
-    if not isinstance(source, Client):
-        rows = _local_tags(choice, name)
-    elif isinstance(source.adapter, Harbor):
-        rows = [
-            tag
-            for artifact in source.adapter.artifacts(name)
-            if choice.takes_labels(artifact.labels) and choice.takes_kind(artifact.kind)
-            for tag in artifact.tags
-        ]
-    else:
-        rows = list(source.tags(name)) if choice.takes_labels(()) and choice.takes_kind("") else []
-    return sorted(tag for tag in set(rows) if not is_referrer_tag(tag) and choice.takes_tag(tag))
+def _tags(choice: Choice, source: Source, name: str) -> list[str]:
+    if isinstance(source, Local):
+        return _taken_tags(choice, _local_tags(choice, name)) + _local_untagged(choice, name)
+    if isinstance(source, Charts):
+        taken = choice.takes_labels(()) and choice.takes_kind("CHART")
+        return _taken_tags(choice, source.tags(name)) if taken else []
+    if not isinstance(source.adapter, Harbor):
+        return _taken_tags(choice, source.tags(name)) if choice.takes_labels(()) and choice.takes_kind("") else []
+    taken_artifacts = [
+        artifact
+        for artifact in source.adapter.artifacts(name)
+        if choice.takes_labels(artifact.labels) and choice.takes_kind(artifact.kind)
+    ]
+    untagged = [artifact.digest for artifact in taken_artifacts if not artifact.tags and choice.takes_untagged]
+    return _taken_tags(choice, (tag for artifact in taken_artifacts for tag in artifact.tags)) + sorted(untagged)
+
+
+def _taken_tags(choice: Choice, tags: Iterable[str]) -> list[str]:
+    return sorted(tag for tag in set(tags) if not is_referrer_tag(tag) and choice.takes_tag(tag))
+
+
+def _local_untagged(choice: Choice, name: str) -> list[str]:
+    """Digests of what is listed without a tag."""
+    if not choice.takes_untagged:
+        return []
+    rows = Artifact.objects.filter(repository__name=name, repository__project__deleted=False, listed=True, tags=None)
+    taken = _of_resource(choice, rows, "type").defer("manifest").prefetch_related("labels__label")
+    return sorted(row.digest for row in taken if choice.takes_labels({each.label.name for each in row.labels.all()}))
+
+
+def _of_resource(choice: Choice, rows: QuerySet[Any], kind: str) -> QuerySet[Any]:
+    if not choice.resource:
+        return rows
+    image = Q(**{kind: "IMAGE"})
+    return rows.filter(image if choice.resource == "image" else ~image)
 
 
 def _local_tags(choice: Choice, name: str, among: Sequence[str] = ()) -> list[str]:
     rows = Tag.objects.filter(repository__name=name, repository__project__deleted=False)
     if among:
         rows = rows.filter(name__in=among)
-    if choice.resource:
-        image = Q(artifact__type="IMAGE")
-        rows = rows.filter(image if choice.resource == "image" else ~image)
+    rows = _of_resource(choice, rows, "artifact__type")
     taken = rows.select_related("artifact").defer("artifact__manifest").prefetch_related("artifact__labels__label")
     return [tag.name for tag in taken if choice.takes_labels({each.label.name for each in tag.artifact.labels.all()})]
 
@@ -129,22 +144,18 @@ def preview(policy: ReplicationPolicy) -> Preview:
             raise RemoteError("the registry is busy or does not answer")
         time.sleep(seconds)
 
-    source = None
     try:
-        source = Client(remote(policy.source), sleep, stall=PREVIEW_SECONDS) if policy.source else None
-        for name, tags in found(Choice(policy.filters), source, check):
-            if tags:
-                shown.rows.append(_taken(policy, name, tags))
-            shown.partial = len(shown.rows) == PREVIEWED
-            if shown.partial:
-                break
+        with source_of(policy, sleep, PREVIEW_SECONDS) as source:
+            for name, tags in found(Choice(policy.filters), source, check):
+                if tags:
+                    shown.rows.append(_taken(policy, name, tags))
+                shown.partial = len(shown.rows) == PREVIEWED
+                if shown.partial:
+                    break
     except _EnoughError:
         shown.partial = True
     except (RemoteError, UnhealthyError, HarborError) as exc:
         shown.problem = explained(exc)
-    finally:
-        if source is not None:
-            source.close()
     return shown
 
 

@@ -12,8 +12,10 @@ from harbor_core.services import audit
 from jobservice import dispatch
 from jobservice.models import Execution
 from jobservice.services import control, schedules
+from replication.adapters import adapter_class
 from replication.models import Registry, ReplicationPolicy
 from replication.selectors.policies import executions_of, not_found, policy_get
+from replication.services import platforms, windows
 from replication.services.choosing import checked
 from replication.services.engine import JOB_TYPE
 
@@ -45,6 +47,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     source, target = _end(values["source"]), _end(values["target"])
     if (source is None) is (target is None):
         raise _bad("exactly one of src_registry and dest_registry must be a remote registry")
+    if target is not None and not adapter_class(target.type).can_be_target:
+        raise _bad(f"nothing can be copied to registries of type {target.type}")
     if trigger not in TRIGGERS:
         raise _bad(f"a trigger is {', '.join(TRIGGERS)}")
     if trigger == "event_based" and source is not None:
@@ -58,6 +62,8 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
         "source": source,
         "target": target,
         "filters": checked(values["filters"]),
+        "platforms": ",".join(platforms.checked(values.get("platforms") or [])),
+        "window": windows.checked(values.get("window") or ""),
         "cron": cron if trigger == "scheduled" else "",
     }
 
@@ -133,6 +139,20 @@ def start(actor: Actor, policy_id: int) -> Execution:
             raise HarborError("PRECONDITION", f"replication policy {policy.name} is disabled")
         audit.record(actor, "start", "replication", policy.name)
         return dispatch.submit(JOB_TYPE, vendor_id=policy.pk, parameters={"policy_id": policy.pk}, operator=actor.name)
+
+
+def repair(actor: Actor, policy_id: int, *, delete: bool) -> Execution:
+    """A run that copies what is missing at the target or different there, whatever the policy says about overriding;
+    with ``delete`` it takes away what is extra. Raises as :func:`start`, BAD_REQUEST where nothing can be deleted."""
+    with transaction.atomic():
+        policy = policy_get(policy_id)
+        if not policy.enabled:
+            raise HarborError("PRECONDITION", f"replication policy {policy.name} is disabled")
+        if delete and policy.target is None:
+            raise _bad("deletions are replicated from this registry to others only")
+        audit.record(actor, "start", "replication", policy.name)
+        parameters = {"policy_id": policy.pk, "repair": {"delete": delete}}
+        return dispatch.submit(JOB_TYPE, vendor_id=policy.pk, parameters=parameters, operator=actor.name)
 
 
 def stop(actor: Actor, execution: Execution) -> None:

@@ -1,92 +1,144 @@
 """Move one artifact from one end to the other: children first, then blobs, the manifest, and what belongs to it.
 
 What is there already is left alone, so running again goes on where it stopped; an upload that was cut off goes on at
-its offset (the task remembers its address). Blobs are streamed; the receiving end verifies their digests.
+its offset (the task remembers its address). Blobs are streamed; the receiving end verifies their digests. A blob that
+another repository at the target has is linked there.
 """
 
 import hashlib
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from django.db import connection
+from django.utils import timezone
 
-from harbor_core.lib import names
+from harbor_core.lib import media_types, names
 from harbor_core.lib.errors import HarborError
-from jobservice.jobs import JobFailed
+from jobservice.jobs import JobFailed, Postponed
 from jobservice.worker.context import Context
-from projects.manifests.parse import Descriptor, parse
-from replication.client import Client, RemoteError
+from projects.manifests.parse import Descriptor, Manifest, parse
+from replication.client import PIECE, Client, RemoteError
+from replication.services import platforms, windows
+from replication.services.brakes import Brake
+from replication.services.charts import Charts
+from replication.services.ends import Source, Target
 from replication.services.local import Local
 
-End = Client | Local
 CHUNK = 10 * 1024 * 1024
 PARALLEL = 3
+REMEMBERED = 1024 * 1024
 DEPTH_MAX = 8
 REFUSED = (403, 412, 413)  # no right to it, no room for it, too large: another attempt changes nothing
 ATTEMPTS, PAUSE = 5, 2.0
-COSIGN = (".sig", ".att", ".sbom")
+CLOSED = "outside of the hours in which the policy copies"
+
+
+def wait_for(window: str) -> None:
+    """Raises Postponed while the window is closed."""
+    seconds = windows.wait(window, timezone.now())
+    if seconds:
+        raise Postponed(CLOSED, seconds)
 
 
 @dataclass
 class Transfer:
-    """Of one repository. ``speed`` in KB/s, nothing above 0 for no limit. ``moved`` counts bytes."""
+    """Of one repository. ``platforms`` of an index that are copied, none for all. ``neighbour`` says for a digest which
+    other repository at the target may have the blob. ``moved`` counts bytes."""
 
     context: Context
-    source: End
-    target: End
+    source: Source
+    target: Target
     source_name: str
     target_name: str
     override: bool = True
-    speed: int = 0
+    brakes: Sequence[Brake] = ()
     chunked: bool = False
+    platforms: Sequence[str] = ()
+    window: str = ""
+    neighbour: Callable[[str], str] = lambda digest: ""
     moved: int = 0
     done: int = 0
     total: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _began: float = field(default_factory=time.monotonic)
 
     def copy(self, reference: str, *, override: bool | None = None, depth: int = 0) -> None:
         """A tag or digest with all that belongs to it. Raises JobFailed, RemoteError, HarborError."""
-        self.context.check_stop()
+        self._check()
         if depth > DEPTH_MAX:
             raise JobFailed(f"{self.source_name}:{reference} is nested too deeply")
+        if self._is_known_chart(reference):
+            self.context.log.info("%s:%s is there", self.target_name, reference)
+            return
         content, media_type = self.source.manifest(self.source_name, reference)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if names.is_digest(reference) and digest != reference:
             raise JobFailed(f"{self.source_name}@{reference} does not have this digest")
         there = self.target.digest(self.target_name, reference)
         if there == digest:
+            self._complete(digest, content, media_type, depth)
             self.context.log.info("%s:%s is there", self.target_name, reference)
         elif there and not (self.override if override is None else override):
             self.context.log.warning("%s:%s is another one there and is kept", self.target_name, reference)
             return
-        else:
-            self._put(reference, content, media_type, depth)
+        elif self._put(reference, content, media_type, depth):
             self.context.log.info("%s:%s is copied (%s)", self.target_name, reference, digest)
+        else:
+            return
         self._accessories(digest, depth)
 
-    def _put(self, reference: str, content: bytes, media_type: str, depth: int) -> None:
+    def _check(self) -> None:
+        """Raises StopRequested and the like, Postponed."""
+        self.context.check_stop()
+        wait_for(self.window)
+
+    def _is_known_chart(self, tag: str) -> bool:
+        """Is the chart's archive at the target? The index tells its digest, so it need not be fetched to know."""
+        if not isinstance(self.source, Charts) or not self.target.digest(self.target_name, tag):
+            return False
+        return self.source.has_made(self.source_name, tag, *self.target.manifest(self.target_name, tag))
+
+    def _put(self, reference: str, content: bytes, media_type: str, depth: int) -> bool:
+        """Returns False for an index that has none of the platforms."""
         manifest = parse(content, media_type)
-        for child in manifest.children:
+        children = platforms.chosen(manifest.children, self.platforms)
+        if manifest.children and not children:
+            self.context.log.warning("%s:%s has none of the platforms", self.source_name, reference)
+            return False
+        for child in children:
             self.copy(child.digest, override=True, depth=depth + 1)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="blob") as pool:
             list(pool.map(self._blob, manifest.blobs))  # raises the first failure
-        self.target.put_manifest(self.target_name, reference, content, media_type)
+        try:
+            is_listed = self.target.put_manifest(self.target_name, reference, content, media_type)
+        except RemoteError as exc:
+            if len(children) < len(manifest.children) and exc.status in (400, 404):
+                raise JobFailed(f"the destination takes no index that lacks some of its platforms: {exc}") from exc
+            raise
+        if manifest.subject and not is_listed and isinstance(self.target, Client):
+            row = _row(manifest, media_type, content)
+            self.target.add_referrer(self.target_name, manifest.subject.digest, row)
+        return True
+
+    def _complete(self, digest: str, content: bytes, media_type: str, depth: int) -> None:
+        """The index is there; an earlier run may have left children out that are wanted now."""
+        if media_type not in media_types.INDEXES:
+            return
+        if self.platforms or (isinstance(self.target, Local) and self.target.is_sparse(self.target_name, digest)):
+            for child in platforms.chosen(parse(content, media_type).children, self.platforms):
+                self.copy(child.digest, override=True, depth=depth + 1)
 
     def _accessories(self, digest: str, depth: int) -> None:
         for referrer in self.source.referrers(self.source_name, digest):
             if names.is_digest(referrer):
                 self.copy(referrer, override=True, depth=depth + 1)
-        if depth:  # tools sign what has a tag; asking for each child would triple the calls
-            return
-        for suffix in COSIGN:
-            tag = digest.replace(":", "-") + suffix
-            if self.source.digest(self.source_name, tag):
-                self.copy(tag, override=True, depth=depth + 1)
+        if depth and isinstance(self.source, Client):
+            return  # tools sign what has a tag; asking another registry for each child would triple the calls
+        for tag in self.source.referrer_tags(self.source_name, digest):
+            self.copy(tag, override=True, depth=depth + 1)
 
     # ------------------------------------------------------------------ blobs
     def _blob(self, blob: Descriptor) -> None:
@@ -97,72 +149,104 @@ class Transfer:
 
     def _insist(self, blob: Descriptor) -> None:
         for attempt in range(1, ATTEMPTS + 1):
-            self.context.check_stop()
+            self._check()
             try:
                 if not self.target.has_blob(self.target_name, blob.digest):
                     self._send(blob)
                 return
             except (RemoteError, httpx.HTTPError, OSError) as exc:
-                status = getattr(exc, "status", 0)
-                if attempt == ATTEMPTS or status in REFUSED:
-                    raise RemoteError(f"blob {blob.digest}: {exc}"[:500], status) from exc
+                status, after = getattr(exc, "status", 0), getattr(exc, "retry_after", 0)
+                # 429: the client has waited already, as long as a thread should.
+                if attempt == ATTEMPTS or status in REFUSED or status == 429:
+                    raise RemoteError(f"blob {blob.digest}: {exc}"[:500], status, after) from exc
                 self.context.log.warning("blob %s, attempt %d: %s", blob.digest, attempt, exc)
                 self.context.sleep(PAUSE * 2 ** (attempt - 1))
 
     def _send(self, blob: Descriptor) -> None:
         location, offset = self._session(blob)
+        if not location:
+            self.context.log.info("blob %s is linked from another repository", blob.digest)
+            return
         if offset:
             self.context.log.info("blob %s goes on at %d of %d", blob.digest, offset, blob.size)
         while offset < blob.size:
             length = min(CHUNK, blob.size - offset) if self.chunked else blob.size - offset
-            with self.source.blob(self.source_name, blob.digest, offset) as content:
+            wanted = length if offset + length < blob.size else 0
+            with self.source.blob(self.source_name, blob.digest, offset, wanted) as content:
                 part = self._metered(content, length)
                 location = self.target.append(self.target_name, location, offset, part, length)
             offset += length
-            self._remember(blob.digest, location)
+            if offset < blob.size:
+                self._remember(blob, location, offset)
         try:
             self.target.commit(self.target_name, location, blob.digest)
-        finally:
-            self._remember(blob.digest, "")  # refused or taken, it cannot be gone on with
+        except (RemoteError, HarborError) as exc:
+            if getattr(exc, "status", 400) in range(400, 500):  # it cannot be gone on with
+                self._remember(blob, "", 0)
+            raise
+        self._remember(blob, "", 0)
+        self.context.advanced()
 
     def _session(self, blob: Descriptor) -> tuple[str, int]:
-        """Where to go on: what an earlier run or attempt left, or a new session."""
+        """Where to go on: what an earlier run or attempt left, or a new session. No address when there is
+        nothing to send."""
         known = self.context.task.extra_attrs.get("uploads", {}).get(blob.digest, "")
         found = self.target.upload_offset(self.target_name, known) if known else None
         if found is not None and found[0] <= blob.size:
+            self._remember(blob, found[1], found[0])
             return found[1], found[0]
-        location = self.target.open_upload(self.target_name)
-        self._remember(blob.digest, location)
+        location = self.target.open_upload(self.target_name, blob.digest, self.neighbour(blob.digest))
+        if location:
+            self._remember(blob, location, 0)
         return location, 0
 
-    def _remember(self, digest: str, location: str) -> None:
+    def _remember(self, blob: Descriptor, location: str, offset: int) -> None:
+        """The address to go on at, empty when the session has ended; and how far it came. What is small is sent again
+        rather than written down: that costs a commit."""
+        if blob.size < REMEMBERED:
+            return
+        digest = blob.digest
         with self._lock:
-            uploads = {**self.context.task.extra_attrs.get("uploads", {}), digest: location}
-            self.context.report(uploads={name: value for name, value in uploads.items() if value})
+            known = self.context.task.extra_attrs
+            uploads = {**known.get("uploads", {}), digest: location}
+            offsets = {**known.get("offsets", {}), digest: offset}
+            if offset - known.get("offsets", {}).get(digest, 0) >= PIECE:
+                self.context.advanced()
+            self.context.report(
+                uploads={name: value for name, value in uploads.items() if value},
+                offsets={name: value for name, value in offsets.items() if uploads.get(name)},
+            )
 
     def _metered(self, content: Iterator[bytes], length: int) -> Iterator[bytes]:
         """Exactly ``length`` bytes, at the speed that is allowed. Raises RemoteError when there are fewer."""
         left = length
         for piece in content:
-            self.context.check_stop()
+            self._check()
             piece = piece[:left]
             left -= len(piece)
             with self._lock:
                 self.moved += len(piece)
                 moved = self.moved
             self.context.progress(self.done, self.total, moved)
-            if self.speed > 0:
-                self._brake(moved)
+            for brake in self.brakes:
+                self.context.sleep(brake.after(len(piece)))
             yield piece
             if not left:
+                next(content, b"")  # only an answer that was read to its end leaves its connection to the next call
                 return
         if left:
             raise RemoteError(f"the source ends {left} bytes early")
 
-    def _brake(self, moved: int) -> None:
-        ahead = moved / (self.speed * 1024) - (time.monotonic() - self._began)
-        if ahead > 0:
-            self.context.sleep(ahead)
+
+def _row(manifest: Manifest, media_type: str, content: bytes) -> dict[str, Any]:
+    """Its descriptor in a list of referrers."""
+    row: dict[str, Any] = {
+        "mediaType": media_type,
+        "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+        "size": len(content),
+        "artifactType": manifest.artifact_type,
+    }
+    return row | ({"annotations": manifest.annotations} if manifest.annotations else {})
 
 
 def explained(error: Exception) -> str:

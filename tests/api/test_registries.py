@@ -361,6 +361,7 @@ def test_adapters(world: World) -> None:
     assert set(kinds) == {
         *("harbor", "docker-hub", "docker-registry", "quay", "github-ghcr", "gitlab", "jfrog-artifactory"),
         *("google-gcr", "azure-acr", "dtr", "aws-ecr", "ali-acr", "huawei-SWR", "tencent-tcr", "volcengine-cr"),
+        "helm-hub",
     }
     infos = world.api("sysadmin", "GET", "replication/adapterinfos").json()
     assert list(infos) == kinds

@@ -2,8 +2,8 @@
 
 Words choose rows by part of their title; ``lists`` stands for every list of the API, ``pages`` for every page of
 the portal, ``gc`` for garbage collection, ``audit`` for the audit log at 10^7 rows, ``proxy`` for pulls from a proxy
-cache, and words beside them for parts of their names. Fails only when something cannot be measured at all, never for a
-goal.
+cache, ``replication`` for that of 50 images against ``skopeo sync``, and words beside them for parts of their names.
+Fails only when something cannot be measured at all, never for a goal.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.bench import audit, collection, lists, pages, proxy
+from tests.bench import audit, collection, lists, pages, proxy, replication
 from tests.bench import rows as bench_rows
 from tests.bench.load import Sample
 from tests.bench.rows import Bench, Row
@@ -27,6 +27,7 @@ COMPARED = {
     "gc": collection.measure,
     "audit": audit.measure,
     "proxy": proxy.measure,
+    "replication": replication.measure,
 }
 HEADER = ("", "goal", "ratio", "", "cold", "CPU ms: ours", "cold", "base", "per second: ours", "cold", "base")
 

@@ -35,6 +35,7 @@ SOURCES = (
     "projects/selectors",
     "projects/services",
     "replication/adapters",
+    "replication/calls.py",
     "replication/client.py",
     "replication/secrets.py",
     "replication/selectors",
@@ -53,6 +54,7 @@ ELSEWHERE = (
 RAISERS = {
     "HarborError": 1,
     "JobFailed": 0,
+    "Postponed": 0,
     "Retry": 0,
     "_bad": 0,
     "BadPattern": 0,

@@ -3,6 +3,7 @@
 from portal.forms.registries import RegistryForm
 from replication.adapters import ADAPTERS
 from replication.models import Registry
+from replication.secrets import MASK
 
 FILLED = {"name": "far", "url": "https://registry.example", "verify": "on"}
 
@@ -39,3 +40,24 @@ def test_a_name_that_was_given_stays() -> None:
     form = RegistryForm(FILLED | {"access_key": "_token", "access_secret": "new"}, row=row)
     assert form.is_valid(), form.errors
     assert (form.values["access_key"], form.values["credential_type"]) == ("_token", "oauth")
+
+
+def test_what_few_registries_need_is_folded_away() -> None:
+    empty = RegistryForm()
+    assert [field.name for field in empty.folded_fields][:2] == ["proxy", "client_certificate"]
+    assert not empty.is_unfolded and "forget_more" not in empty.fields
+    row = Registry(type="harbor", more_credentials=[["a", "sealed"]], client_key="sealed", client_certificate="PEM")
+    for given, more in (({}, None), ({"more_credentials": "b:c:d\n\n e:f"}, [("b", "c:d"), ("e", "f")])):
+        form = RegistryForm(FILLED | {"client_certificate": "PEM"} | given, row=row)
+        assert form.is_valid(), form.errors
+        assert (form.values["more_credentials"], form.values["client_key"]) == (more, MASK)
+    forgetting = RegistryForm(FILLED | {"forget_more": "on"}, row=row)
+    assert forgetting.is_valid() and forgetting.values["more_credentials"] == []
+    assert forgetting.values["client_key"] == "", "it goes with its certificate"
+
+
+def test_what_the_form_refuses_of_these() -> None:
+    wrong = {"proxy": "proxy.example.com", "more_credentials": "no colon", "timeout": "0", "speed": "-1"}
+    form = RegistryForm(FILLED | {"type": "harbor"} | wrong)
+    assert not form.is_valid() and set(form.errors) == set(wrong)
+    assert form.is_unfolded

@@ -48,7 +48,8 @@ def rule() -> ReplicationPolicy:
 
 def test_only_administrators_see_them(world: World, admin: Client, developer: Client, other: Registry) -> None:
     admin.post(f"{RULES}/new", form(other))
-    pages = [RULES, f"{RULES}/new", *(f"{RULES}/{rule().pk}{name}" for name in ("", "/edit", "/preview", "/delete"))]
+    names = ("", "/edit", "/preview", "/delete", "/differences", "/repair")
+    pages = [RULES, f"{RULES}/new", *(f"{RULES}/{rule().pk}{name}" for name in names)]
     for path in pages:
         assert admin.get(path).status_code == 200, path
         assert developer.get(path).status_code == 404, path
@@ -103,6 +104,8 @@ def test_what_an_api_client_made_survives_the_form(world: World, admin: Client, 
         ({"trigger": "scheduled", "cron": "nonsense"}, "cron"),
         ({"trigger": "scheduled", "cron": "0 * * * * *"}, "cron"),
         ({"speed": "0"}, "speed"),
+        ({"platforms": "linux"}, "platforms"),
+        ({"window": "22-6"}, "window"),
         ({"labels": "\n".join(f"label-{number}" for number in range(101))}, "labels"),
     ],
 )
@@ -190,3 +193,38 @@ def test_a_rule_is_switched_off_and_deleted(world: World, admin: Client, other: 
     assert admin.post(f"{path}/delete", {"confirmed": "1"}).status_code == 302
     assert not ReplicationPolicy.objects.exists()
     assert admin.get(path).status_code == 404
+
+
+def test_what_few_rules_need_is_folded_away(world: World, admin: Client, other: Registry) -> None:
+    assert '<details class="folded"><summary>' in admin.get(f"{RULES}/new").content.decode()
+    changes = {"platforms": "linux/amd64, linux/arm/v7", "window": "22:00-06:00"}
+    assert admin.post(f"{RULES}/new", form(other, **changes)).status_code == 302
+    assert (rule().platform_list, rule().window) == (["linux/amd64", "linux/arm/v7"], "22:00-06:00")
+    edit = admin.get(f"{RULES}/{rule().pk}/edit").content.decode()
+    assert '<details class="folded" open>' in edit and "linux/amd64, linux/arm/v7" in edit
+    shown = admin.get(f"{RULES}/{rule().pk}").content.decode()
+    assert "linux/arm/v7" in shown and "22:00-06:00" in shown
+
+
+def test_an_end_that_does_not_answer_has_no_differences(world: World, admin: Client, other: Registry) -> None:
+    admin.post(f"{RULES}/new", form(other))
+    page = admin.get(f"{RULES}/{rule().pk}/differences")
+    assert page.status_code == 200 and "could not be asked to the end" in page.content.decode()
+
+
+@pytest.mark.parametrize(("query", "delete"), [("", False), ("?extra=1", True)])
+def test_a_repair_is_a_run(world: World, admin: Client, other: Registry, query: str, delete: bool) -> None:
+    admin.post(f"{RULES}/new", form(other))
+    path = f"{RULES}/{rule().pk}/repair"
+    asked = admin.get(path + query).content.decode()
+    assert ("are deleted at the destination" in asked) is delete
+    assert not Execution.objects.filter(vendor_type="REPLICATION").exists()
+    assert admin.post(path, {"confirmed": "1"} | ({"extra": "1"} if delete else {})).status_code == 302
+    run = Execution.objects.get(vendor_type="REPLICATION", vendor_id=rule().pk)
+    assert run.tasks.get().parameters == {"policy_id": rule().pk, "repair": {"delete": delete}}
+
+
+def test_nothing_is_deleted_here_by_a_repair(world: World, admin: Client, other: Registry) -> None:
+    admin.post(f"{RULES}/new", form(other, mode="pull"))
+    assert admin.post(f"{RULES}/{rule().pk}/repair", {"confirmed": "1", "extra": "1"}).status_code == 400
+    assert not Execution.objects.filter(vendor_type="REPLICATION").exists()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.replication.test_replication import INDEX, push_index
+from tests.replication.ends import INDEX, push_index
 from tests.support import oci
 from tests.support.services import wait_until
 from tests.support.stack import Stack

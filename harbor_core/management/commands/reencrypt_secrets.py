@@ -34,11 +34,16 @@ def _settings() -> int:
 
 
 def _registries() -> int:
-    rows = list(Registry.objects.select_for_update().exclude(access_secret=""))
-    for row in rows:
-        row.access_secret = crypto.rotate(row.access_secret)
-        row.save(update_fields=["access_secret"])
-    return len(rows)
+    count, names = 0, ("access_secret", "client_key", "proxy_password")
+    for row in Registry.objects.select_for_update():
+        held = [name for name in names if getattr(row, name)]
+        for name in held:
+            setattr(row, name, crypto.rotate(getattr(row, name)))
+        if row.more_credentials:
+            row.more_credentials = [[key, crypto.rotate(secret)] for key, secret in row.more_credentials]
+        row.save(update_fields=[*held, "more_credentials"])
+        count += len(held) + len(row.more_credentials or [])
+    return count
 
 
 def _webhooks() -> int:

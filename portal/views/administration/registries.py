@@ -18,6 +18,7 @@ from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
 from replication.models import Registry
+from replication.secrets import MASK, with_password
 from replication.selectors import registries as selectors
 from replication.services import registries as services
 
@@ -73,8 +74,13 @@ def create(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, registry: int) -> HttpResponse:
     actor = administrator(request, "registry:update")
     row = _registry(registry)
-    names = ("name", "description", "url", "access_key", "ca_certificate")
-    initial = {name: getattr(row, name) for name in names} | {"verify": not row.insecure}
+    names = ("name", "description", "url", "access_key", "ca_certificate", "client_certificate")
+    initial = {name: getattr(row, name) for name in names} | {
+        "verify": not row.insecure,
+        "proxy": with_password(row.proxy, MASK if row.proxy_password else ""),
+        "timeout": row.timeout or None,
+        "speed": row.speed or None,
+    }
     form = RegistryForm(request.POST if request.method == "POST" else None, row=row, initial=initial)
     frame = _frame(_("Edit %(name)s") % named(row.name), kind=NAMES.get(row.type, row.type))
     return _answer(request, form, lambda: services.update(actor, row.pk, form.values), frame)

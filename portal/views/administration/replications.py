@@ -73,7 +73,7 @@ def _menu(row: ReplicationPolicy) -> list[dict[str, object]]:
     return menu
 
 
-def _rule(policy: int) -> ReplicationPolicy:
+def rule_of(policy: int) -> ReplicationPolicy:
     row = selectors.policies_named().filter(pk=policy).first()
     if row is None:
         raise Http404
@@ -84,7 +84,7 @@ def _rule(policy: int) -> ReplicationPolicy:
 def rule_detail(request: HttpRequest, policy: int) -> HttpResponse:
     """What it says, and its runs. Query: ``sort``, ``page``, ``page_size`` of the runs."""
     administrator(request, SEES)
-    row = _rule(policy)
+    row = rule_of(policy)
     listing = Listing(request, sorts={"started": "start_time"}, default="-started")
     rows = listing.fill(selectors.executions_of(row.pk))
     context = {
@@ -102,7 +102,7 @@ def rule_detail(request: HttpRequest, policy: int) -> HttpResponse:
 def preview(request: HttpRequest, policy: int) -> HttpResponse:
     """What a run would copy now."""
     administrator(request, SEES)
-    row = _rule(policy)
+    row = rule_of(policy)
     context = {"rule": row, **_previewed(row)}
     return render(request, "portal/replication/preview.html", context)
 
@@ -130,7 +130,7 @@ def create(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, policy: int) -> HttpResponse:
     """As :func:`create`."""
     actor = administrator(request, CHANGES)
-    row = _rule(policy)
+    row = rule_of(policy)
     data = request.POST if request.method == "POST" else None
     form = ReplicationForm(data, registries=registries_named(), initial=initial(row))
     frame = _frame(_("Edit %(name)s") % named(row.name), reverse("portal:replication", args=[row.pk]), row.name)
@@ -156,7 +156,7 @@ def _answer(request: HttpRequest, form: ReplicationForm, act: Any, frame: dict[s
 @page("GET", "POST")
 def run(request: HttpRequest, policy: int) -> HttpResponse:
     actor = administrator(request, RUNS)
-    row = _rule(policy)
+    row = rule_of(policy)
     blockers = [] if row.enabled else [_("The rule is disabled.")]
     told = (
         _("Tags that are different there are replaced.")
@@ -177,7 +177,7 @@ def run(request: HttpRequest, policy: int) -> HttpResponse:
 @page("GET", "POST")
 def toggle(request: HttpRequest, policy: int) -> HttpResponse:
     actor = administrator(request, CHANGES)
-    row = _rule(policy)
+    row = rule_of(policy)
     name = named(row.name)
     said = Switch(
         title=(_("Enable rule %(name)s?") % name, _("Disable rule %(name)s?") % name),
@@ -194,7 +194,7 @@ def toggle(request: HttpRequest, policy: int) -> HttpResponse:
 @page("GET", "POST")
 def delete(request: HttpRequest, policy: int) -> HttpResponse:
     actor = administrator(request, "replication-policy:delete")
-    row = _rule(policy)
+    row = rule_of(policy)
     running = selectors.executions_of(row.pk).filter(end_time=None).exists()
     asked = Confirmation(
         title=_("Delete rule %(name)s?") % named(row.name),

@@ -4,6 +4,7 @@
 from tests.security.matrix import SYSADMIN, Row
 
 REFUSED = "400 403 403 403 403 403 403 403 403 400 403 401"
+CREATED = "201 403 403 403 403 403 403 403 403 201 403 401"
 UNKNOWN = "404 403 403 403 403 403 403 403 403 404 403 401"
 P, E = "replication/policies", "replication/executions"
 
@@ -13,6 +14,8 @@ ROWS = [
     Row(f"{P}/<str:id>", "GET", f"{P}/{{copying}}", SYSADMIN),
     Row(f"{P}/<str:id>", "PUT", f"{P}/{{copying}}", REFUSED, {"name": "new"}),
     Row(f"{P}/<str:id>", "DELETE", f"{P}/{{resting}}", SYSADMIN),
+    Row(f"{P}/<str:id>/drift", "GET", f"{P}/{{copying}}/drift", SYSADMIN),
+    Row(f"{P}/<str:id>/drift", "POST", f"{P}/{{copying}}/drift", CREATED),
     Row(E, "GET", E, SYSADMIN),
     Row(E, "POST", E, UNKNOWN, {"policy_id": 424242}),
     Row(f"{E}/<str:id>", "GET", f"{E}/{{copied}}", SYSADMIN),
