@@ -54,7 +54,7 @@ def referrers(client: httpx.Client, repository: str, subject: str) -> list[str]:
 
 
 # ---------------------------------------------------------------------- what belongs to an artifact
-@pytest.mark.parametrize("kind", ["harbor", "docker-registry"])
+@pytest.mark.parametrize("kind", ["harbor", pytest.param("docker-registry", marks=pytest.mark.slow)])
 def test_what_belongs_to_an_artifact_travels_with_it(
     api: httpx.Client, there: httpx.Client, far: Stack, plain: RemoteRegistry, kind: str
 ) -> None:
@@ -144,6 +144,7 @@ def test_a_deleted_artifact_goes_with_what_belongs_to_it(
 
 
 # ---------------------------------------------------------------------- limits
+@pytest.mark.slow
 def test_retry_after_is_waited_for(api: httpx.Client, door: Upstream) -> None:
     name, image = project(api), oci.image(100_000)
     with door.client() as client:
