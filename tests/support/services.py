@@ -146,10 +146,20 @@ class Postgres(Service):
         }
         if not durable:
             settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-        argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
+        self._argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
         for name, value in settings.items():
-            argv += ["-c", f"{name}={value}"]
-        self.spawn(argv, self._answers, user=self._user if os.geteuid() == 0 else "", umask=0o077)
+            self._argv += ["-c", f"{name}={value}"]
+        self.launch()
+
+    def launch(self) -> None:
+        """Start it (again) on the same data."""
+        self.spawn(self._argv, self._answers, user=self._user if os.geteuid() == 0 else "", umask=0o077)
+
+    def crash(self) -> None:
+        """``kill -9`` of the server and of everything it started."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _answers(self) -> bool:
         return subprocess.run([POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
@@ -195,12 +205,12 @@ class Registry(Service):
 class S3(Service):
     """An S3 server with one bucket; ``environment`` are the HARBOR_STORAGE_* settings that use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         super().__init__("s3")
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         moto = str(Path(sys.executable).with_name("moto_server"))
-        self.spawn([moto, "-H", "127.0.0.1", "-p", str(self.port)], lambda: connects(("127.0.0.1", self.port)))
+        self.spawn([moto, "-H", address, "-p", str(self.port)], lambda: connects((address, self.port)))
         self.client().create_bucket(Bucket=S3_BUCKET)
 
     def client(self):
