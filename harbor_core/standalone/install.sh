@@ -56,7 +56,10 @@ if [ "$target" != run ]; then
     unless make make
 fi
 
-[ "$target" != slow ] || unless prometheus prometheus
+if [ "$target" = slow ]; then
+    unless prometheus prometheus
+    unless pgbouncer pgbouncer
+fi
 
 if [ "$target" = compose ]; then
     unless docker-compose docker-compose

@@ -59,6 +59,7 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "metrics.dashboard.enabled=true",
         "networkPolicy.enabled=true",
     ),
+    "backups": ("backup.enabled=true", "backup.content=false", "networkPolicy.enabled=true"),
     "no volumes": ("persistence.enabled=false",),
     "existing claims and secrets": (
         MANY,
@@ -276,6 +277,25 @@ def test_network_policies_let_in_who_needs_to() -> None:
                 # Told, but never called: the one writes the address down, the other only changes tables.
                 needed = (component, target) not in {("init", "database"), ("migrate", "registry")}
                 assert not needed or component in allowed, (component, target, port)
+
+
+def test_backups() -> None:
+    objects = render(*MATRIX["backups"])
+    job = only(objects, "CronJob", "harbor-harbor-backup")["spec"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (one,) = pod["containers"]
+    assert one["args"] == ["manage", "backup", "/backups", "--keep=14", "--without-content"]
+    mounts = {mount["name"]: mount for mount in one["volumeMounts"]}
+    assert mounts["storage"]["readOnly"] is True and mounts["backups"]["mountPath"] == "/backups"
+    assert {"secrets", "token-keys"} <= mounts.keys() and one["securityContext"]["readOnlyRootFilesystem"] is True
+    # It goes where the registry's volume is, and keeps what it made.
+    assert pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    claim = only(objects, "PersistentVolumeClaim", "harbor-harbor-backup")
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (database,) = only(objects, "NetworkPolicy", "harbor-harbor-database")["spec"]["ingress"]
+    assert "backup" in {peer["podSelector"]["matchLabels"]["component"] for peer in database["from"]}
+    assert "CronJob" not in {item["kind"] for item in render()}
 
 
 def test_settings_of_harbor_helm_reach_the_roles() -> None:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 START_SECONDS = 60.0
+_TLS_FILES = (("cert", "crt"), ("key", "key"))
 S3_BUCKET = "registry"
 S3_KEY, S3_SECRET = "test-access", "test-secret"
 _libc = ctypes.CDLL(None)
@@ -120,9 +121,10 @@ class Postgres(Service):
     """A cluster on a unix socket; ``url(name)`` is a fresh database's address for HARBOR_DATABASE_URL.
 
     ``durable`` commits to disk as a production server does; without it a crash of the machine may lose the data.
+    ``certificates`` is a folder with ca.crt, server.crt and server.key: it then listens on ``port`` of localhost too.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, certificates: Path | None = None) -> None:
         super().__init__("postgres")
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -146,6 +148,14 @@ class Postgres(Service):
         }
         if not durable:
             settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+        self.port = free_port() if certificates else 5432
+        if certificates is not None:
+            for name in ("server.crt", "server.key"):
+                shutil.copy(certificates / name, self.folder / name)
+                if os.geteuid() == 0:
+                    shutil.chown(self.folder / name, "postgres", "postgres")
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(self.port), "ssl": "on"}
+            settings |= {f"ssl_{kind}_file": str(self.folder / f"server.{end}") for kind, end in _TLS_FILES}
         self._argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
         for name, value in settings.items():
             self._argv += ["-c", f"{name}={value}"]
@@ -162,15 +172,17 @@ class Postgres(Service):
         self._process.wait()
 
     def _answers(self) -> bool:
-        return subprocess.run([POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
+        argv = [POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder, "-p", str(self.port)]
+        return subprocess.run(argv, check=False).returncode == 0
 
     def url(self, name: str) -> str:
         """``postgres://`` address of database ``name``, created when it does not exist."""
-        createdb = [POSTGRES_BIN / "createdb", "-h", self.folder, "-U", "harbor", name]
+        createdb = [POSTGRES_BIN / "createdb", "-h", self.folder, "-p", str(self.port), "-U", "harbor", name]
         done = subprocess.run(createdb, capture_output=True, text=True, check=False)
         if done.returncode and "already exists" not in done.stderr:
             raise RuntimeError(done.stderr)
-        return f"postgres://harbor@/{name}?host={quote(str(self.folder))}"
+        port = "" if self.port == 5432 else f"&port={self.port}"
+        return f"postgres://harbor@/{name}?host={quote(str(self.folder))}{port}"
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         super().stop(number)  # SIGINT: fast shutdown, clients are disconnected
