@@ -167,9 +167,15 @@ class Postgres(Service):
 
     def crash(self) -> None:
         """``kill -9`` of the server and of everything it started."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        process = self._process
+        assert process is not None
+        # Each of them is in a session of its own, and what is left of them keeps a new server from the data.
+        started = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+        for number in (process.pid, *map(int, started)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in started), 20, "all of it to be gone")
 
     def _answers(self) -> bool:
         argv = [POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder, "-p", str(self.port)]
