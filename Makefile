@@ -10,7 +10,7 @@ SMOKE = auth jobservice projects
 FAST = not slow and not compose
 PARALLEL = -n auto --dist loadscope
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow test-compose bench conformance lint format install clean screenshots
+.PHONY: help run manage test test-slow test-compose bench conformance lint format install clean screenshots
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ help: ## This list
 run: ## The whole registry in the foreground on port 8080; settings: docs/configuration.md
 	@$(INSTALL) run
 	@exec .venv/bin/python -m harbor_core.standalone
+
+manage: ## A management command of the registry of `make run`: make manage C="doctor"
+	@.venv/bin/python -m harbor_core.standalone manage $(C)
 
 test: install ## The test suite against private PostgreSQL, Redis, docker-registry and nginx, then a smoke run on SQLite
 	@status=0; \
@@ -28,7 +31,7 @@ test: install ## The test suite against private PostgreSQL, Redis, docker-regist
 	exit $$status
 
 test-slow: ## What `make test` leaves out: large layers, faults, every client, the Helm chart
-	@$(INSTALL) conformance
+	@$(INSTALL) slow
 	.venv/bin/python -m pytest $(T) -m slow
 
 test-compose: ## The compose file on a private Docker Engine, with base images made of Debian packages

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One image, several roles: core (default), worker, beat, init, migrate, wait, manage <command>.
+# One image, several roles: core (default), worker, beat, exporter, init, migrate, wait, manage <command>.
 # Secrets that `init` made count unless they are given in the environment.
 set -eu
 role=${1:-core}
@@ -21,10 +21,13 @@ level=$(printf %s "${HARBOR_LOG_LEVEL:-info}" | tr '[:upper:]' '[:lower:]')
 
 case $role in
 core)
+    # Numbers for Prometheus at a port of their own: each copy of core has its own.
+    [ -z "${HARBOR_CORE_METRICS:-}" ] || set -- --bind "$HARBOR_CORE_METRICS" "$@"
     exec python -m gunicorn harbor_core.wsgi:application --bind "${HARBOR_CORE_LISTEN:-0.0.0.0:8000}" \
         --worker-class gthread --workers "${HARBOR_CORE_WORKERS:-2}" --threads "${HARBOR_CORE_THREADS:-8}" \
         --keep-alive 75 --timeout 120 --graceful-timeout 25 --worker-tmp-dir /dev/shm --no-control-socket \
-        --limit-request-line 0 --limit-request-field_size 32768 --backlog 2048 --log-level "$level" "$@"
+        --limit-request-line 0 --limit-request-field_size 32768 --backlog 2048 --log-level "$level" \
+        --logger-class harbor_core.lib.gunicorn_logs.Logger "$@"
     ;;
 worker)
     exec celery --quiet -A harbor_core.celery:app worker --pool threads --concurrency "${HARBOR_WORKER_THREADS:-10}" \
@@ -32,6 +35,11 @@ worker)
     ;;
 beat)
     exec celery --quiet -A harbor_core.celery:app beat --pidfile "" --schedule /tmp/beat-schedule --loglevel "$level" "$@"
+    ;;
+exporter)
+    exec python -m gunicorn harbor_core.exporter:application --bind "${HARBOR_EXPORTER_LISTEN:-0.0.0.0:8001}" \
+        --worker-class gthread --workers 1 --threads 4 --timeout 120 --worker-tmp-dir /dev/shm --no-control-socket \
+        --log-level "$level" --logger-class harbor_core.lib.gunicorn_logs.Logger "$@"
     ;;
 init)
     HARBOR_BUILD=1 exec python manage.py init_secrets --folder "${HARBOR_SECRETS_DIR:-/secrets}" "$@"
@@ -51,7 +59,7 @@ manage)
     exec python manage.py "$@"
     ;;
 *)
-    echo "harbor: unknown role $role; one of core, worker, beat, init, migrate, wait, manage" >&2
+    echo "harbor: unknown role $role; one of core, worker, beat, exporter, init, migrate, wait, manage" >&2
     exit 2
     ;;
 esac

@@ -42,12 +42,15 @@ class Gateway:
     worker_user: str = ""
     workers: str = "auto"
     log_level: str = "info"
+    log_format: str = "plain"  # or json
     log_prefix: str = ""
     access_log: str = "/dev/stdout"
     cache_dir: Path | None = None
     portal: str = ""  # where pages come from; core when empty
     waiting: str = ""  # where requests go that wait for other registries; they wait in core when empty
     metrics: str = ""  # address:port that answers /metrics
+    exporter: str = ""  # where numbers of the database come from; core when empty
+    registry_metrics: str = ""  # host:port of the registry's own numbers
 
 
 def render(gateway: Gateway, template: str | None = None) -> str:
@@ -60,6 +63,7 @@ def _values(gateway: Gateway) -> dict[str, str]:
     certificate, key = gateway.tls or ("", "")
     open_files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
     log_requests = gateway.log_level in ("debug", "info")
+    log_format = "gateway_json" if gateway.log_format == "json" else "gateway"
     plain = {
         "MODULES": MODULES,
         "MIME_TYPES": MIME_TYPES,
@@ -75,6 +79,8 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "WAITING": gateway.waiting,
         "REGISTRY": gateway.registry,
         "METRICS": gateway.metrics,
+        "EXPORTER": gateway.exporter or gateway.core,
+        "REGISTRY_METRICS": gateway.registry_metrics,
         "EXTERNAL_URL": gateway.external_url,
         "TLS": "yes" if gateway.tls else "",
         "TLS_CERTIFICATE": str(certificate),
@@ -90,7 +96,7 @@ def _values(gateway: Gateway) -> dict[str, str]:
     return plain | {
         "LISTEN": "\n".join(f"        listen {_listen(address, gateway)};" for address in gateway.listen),
         "TRUSTED_PROXIES": _trusted(gateway.trusted_proxies),
-        "ACCESS_LOG": f"{gateway.access_log} gateway buffer=4k flush=1s" if log_requests else "off",
+        "ACCESS_LOG": f"{gateway.access_log} {log_format} buffer=4k flush=1s" if log_requests else "off",
         "LOG_PREFIX": gateway.log_prefix,
     }
 
@@ -168,6 +174,8 @@ def from_environment() -> Gateway:
         core=env_str("HARBOR_CORE_URL", "http://core:8000").removeprefix("http://").rstrip("/"),
         portal=env_str("HARBOR_PORTAL_URL").removeprefix("http://").rstrip("/"),
         waiting=env_str("HARBOR_WAITING_URL").removeprefix("http://").rstrip("/"),
+        exporter=env_str("HARBOR_EXPORTER_URL").removeprefix("http://").rstrip("/"),
+        registry_metrics=env_str("HARBOR_REGISTRY_METRICS_URL").removeprefix("http://").rstrip("/"),
         registry=registry,
         run_dir=Path(env_str("HARBOR_RUN_DIR", "/run/harbor")),
         static_root=Path(env_str("HARBOR_STATIC_ROOT", "/srv/static")),
@@ -180,6 +188,7 @@ def from_environment() -> Gateway:
         worker_user=env_str("HARBOR_GATEWAY_USER"),
         metrics=env_address("HARBOR_METRICS"),
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_ERROR_LEVELS)),
+        log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harbor_core.env import ConfigError, env_bool, env_choice, env_str, public_url
+from harbor_core.env import ConfigError, env_address, env_bool, env_choice, env_str, public_url
 
 TOKEN_ISSUER = "harbor-token-issuer"
 TOKEN_SERVICE = "harbor-registry"
@@ -75,6 +75,7 @@ DRIVERS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"endpoint", "internal", "encrypt", "encryptionkeyid", "secure", "chunksize", "rootdirectory"}),
     ),
 }
+_FORMATTERS = {"plain": "text", "json": "json"}
 _BOOLEANS = frozenset({"encrypt", "secure", "skipverify", "v4auth", "internal", "insecureskipverify"})
 _NUMBERS = frozenset(
     {
@@ -101,6 +102,8 @@ class RegistryConfig:
     external_url: str
     trusted_certificate: Path
     log_level: str = "info"
+    log_format: str = "plain"  # or json
+    metrics: str = ""  # address:port of its own numbers for Prometheus
 
 
 def storage_options(driver: str) -> dict[str, str]:
@@ -131,7 +134,11 @@ def render(config: RegistryConfig) -> str:
     )
     document: dict[str, Any] = {
         "version": "0.1",
-        "log": {"level": _LEVELS[config.log_level], "formatter": "text", "accesslog": {"disabled": True}},
+        "log": {
+            "level": _LEVELS[config.log_level],
+            "formatter": _FORMATTERS[config.log_format],
+            "accesslog": {"disabled": True},
+        },
         "storage": {
             config.driver: {name: _typed(name, value) for name, value in sorted(config.options.items())},
             "delete": {"enabled": True},
@@ -146,6 +153,7 @@ def render(config: RegistryConfig) -> str:
             "relativeurls": True,
             "draintimeout": "30s",
             "headers": {"X-Content-Type-Options": ["nosniff"]},
+            **_debug(config.metrics),
         },
         "auth": {
             "token": {
@@ -158,6 +166,10 @@ def render(config: RegistryConfig) -> str:
         "health": {"storagedriver": {"enabled": False}},
     }
     return "\n".join(_yaml(document, 0)) + "\n"
+
+
+def _debug(address: str) -> dict[str, Any]:
+    return {"debug": {"addr": address, "prometheus": {"enabled": True, "path": "/metrics"}}} if address else {}
 
 
 def _typed(name: str, value: str) -> str | bool | int:
@@ -195,6 +207,8 @@ def from_environment() -> RegistryConfig:
         external_url=public_url(env_str("HARBOR_EXTERNAL_URL", "http://localhost:8080")),
         trusted_certificate=Path(env_str("HARBOR_KEY_DIR", "/keys")) / "internal" / "registry.crt",
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_LEVELS)),
+        log_format=env_choice("HARBOR_LOG_FORMAT", "plain", tuple(_FORMATTERS)),
+        metrics=env_address("HARBOR_REGISTRY_METRICS", 5001),
     )
 
 

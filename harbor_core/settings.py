@@ -36,6 +36,7 @@ try:
     # Targets outside the public internet that users may make this server call (harbor_core.lib.ssrf).
     OUTBOUND_ALLOWED = env_targets("HARBOR_OUTBOUND_ALLOWED")
     CA_FILE = env_str("HARBOR_CA_FILE")
+    LOG_FORMAT = env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json"))
     LOG_LEVEL = env_choice("HARBOR_LOG_LEVEL", "info", ("debug", "info", "warning", "error", "critical")).upper()
 
     # ------------------------------------------------------------------ secrets and keys
@@ -85,6 +86,9 @@ try:
     GC_WINDOW_HOURS = env_int("HARBOR_GC_WINDOW_HOURS", 24, low=1, high=8760)
     # ------------------------------------------------------------------ numbers for Prometheus
     METRICS = env_address("HARBOR_METRICS")
+    CORE_METRICS = env_address("HARBOR_CORE_METRICS", 8001)
+    # Where the exporter finds core; core itself need not ask.
+    CORE_URL = env_str("HARBOR_CORE_URL").rstrip("/")
     METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)
     # ------------------------------------------------------------------ the portal's sign-in page
     PORTAL_TITLE = env_str("HARBOR_PORTAL_TITLE")
@@ -225,6 +229,7 @@ CACHES = {
     }
 }
 CELERY_BROKER_URL = REDIS.broker_url
+CELERY_BROKER_USE_SSL = REDIS.broker_ssl
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -265,8 +270,9 @@ LOGGING = {
     "filters": {"request_id": {"()": "harbor_core.lib.logs.RequestIdFilter"}},
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"},
+        "json": {"()": "harbor_core.lib.logs.JsonFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["request_id"]}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},

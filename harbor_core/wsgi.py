@@ -46,8 +46,18 @@ def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
     return answer if answer is not None else _lean(environ, mirrors.answering(environ, start_response))
 
 
+def _numbers_only(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """On the address of HARBOR_CORE_METRICS: what this core counted, and nothing else."""
+    if environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+        return _lean(environ | {"PATH_INFO": "/_metrics", "QUERY_STRING": "comp=core"}, start_response)
+    start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+    return [b"there is nothing here but /metrics\n"]
+
+
 application: metrics.Application = _answer
 if metrics.ON:
     from harbor_core.api.metrics import resources
 
     application = metrics.counted(_answer, resources())
+if settings.CORE_METRICS:
+    application = metrics.by_port(int(settings.CORE_METRICS.rpartition(":")[2]), _numbers_only, application)

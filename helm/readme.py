@@ -33,19 +33,39 @@ and `imagePullSecrets: [{name: harbor}]` in the pod, or in the namespace's defau
 
 ## Values
 """
+# Values of other charts that are taken and do nothing, and why.
+MEANINGLESS = (
+    ("chartmuseum.*", "charts are stored with images"),
+    ("persistence.persistentVolumeClaim.chartmuseum.*", "charts are stored with images"),
+    ("notary.*, expose.ingress.hosts.notary, database.external.notary*Database", "signatures are artifacts"),
+    ("trivy.*, persistence.persistentVolumeClaim.trivy.*", "scanners are registered by address"),
+    ("persistence.persistentVolumeClaim.redis.*", "nothing in Redis outlives it"),
+    ("metrics.{core,registry,jobservice,exporter}.*", "paths and ports are fixed"),
+    ("nginx.*", "the gateway runs in the registry's pod: registry.gateway"),
+    ("cache.*", "what is worth caching is cached"),
+    ("internalTLS.*", "not there: networkPolicy.enabled, or a service mesh, keeps others from the pods' ports"),
+    ("trace.*", "not there"),
+    (
+        "core.{secret,secretName,xsrfKey,tokenKey,tokenCert,existingSecret,existingXsrfSecret}",
+        "made by the init job",
+    ),
+    ("{jobservice,registry}.{secret,existingSecret}, registry.credentials", "existingSecretSecretKey brings own ones"),
+    (
+        "core.{gdpr,quotaUpdateProvider,artifactPullAsyncFlushDuration}",
+        "quotas are exact; pulls come in seconds",
+    ),
+    ("jobservice.reaper", "a task whose worker died is taken up within a minute"),
+    ("registry.{relativeurls,middleware,upload_purging}", "core owns uploads and hands out addresses"),
+    ("database.{maxIdleConns,maxOpenConns}", "a connection per thread, kept"),
+    ("redis.external.{jobservice,registry,trivyAdapter,harbor,cacheLayer}DatabaseIndex", "one: coreDatabaseIndex"),
+    ("*.automountServiceAccountToken", "no pod but the init job's talks to the cluster"),
+)
 OUTRO = """
 ## Accepted without meaning
 
 | value | why |
 |---|---|
-| `chartmuseum.*`, `persistence.persistentVolumeClaim.chartmuseum.*` | charts are stored with images |
-| `notary.*`, `expose.ingress.hosts.notary`, `database.external.notary*Database` | signatures are artifacts |
-| `trivy.*`, `persistence.persistentVolumeClaim.trivy.*` | scanners are registered by address |
-| `persistence.persistentVolumeClaim.redis.*` | nothing in Redis outlives it |
-| `exporter.*`, `metrics.{core,registry,jobservice,exporter}.*` | one address answers for all: `metrics` |
-| `nginx.*` | the gateway runs in the registry's pod: `registry.gateway` |
-| `internalTLS.*`, `cache.*`, `trace.*` | not there |
-"""
+""" + "".join(f"| `{name}` | {why} |\n" for name, why in MEANINGLESS)
 
 
 def rows(lines: list[str], values: dict[str, Any]) -> list[tuple[str, str, str]]:

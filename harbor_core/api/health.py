@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from harbor_core import registry_client
 from harbor_core.api.base import PUBLIC, ApiView
 from harbor_core.celery import app
+from harbor_core.lib import http
 from harbor_core.lib.schema import TEXT, array, choice, obj
 
 WORKER_SECONDS = 1.0  # how long a worker may take to answer
@@ -36,6 +37,16 @@ def _redis() -> bool:
         with settings.REDIS.client(socket_timeout=1, socket_connect_timeout=1) as client:
             return bool(client.ping())
     except (RedisError, OSError):
+        return False
+
+
+def _core() -> bool:
+    """This process answers; where another one asks (the exporter), core is asked over the network."""
+    if not settings.CORE_URL:
+        return True
+    try:
+        return http.request("GET", f"{settings.CORE_URL}/api/v2.0/ping", seconds=3, private=True).status == 200
+    except http.OutboundError:
         return False
 
 
@@ -64,7 +75,7 @@ def components() -> dict[str, bool]:
     """Name -> is it healthy. Workers are asked through Redis, so without it there is no use in waiting for them."""
     redis = _redis()
     return {
-        "core": True,  # it is answering
+        "core": _core(),
         "database": _database(),
         "jobservice": redis and _worker(),
         "portal": _portal(),

@@ -88,7 +88,7 @@ def _jobs() -> tuple[list[Family], list[Family]]:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Query: ``comp``: ``core`` (requests), ``jobservice`` (tasks); else what there is and how it is."""
-    component = request.GET.get("comp", "exporter") if settings.METRICS else ""
+    component = request.GET.get("comp", "exporter") if settings.METRICS or settings.CORE_METRICS else ""
     if component == "core":
         text = exposition(requests=True)
     elif component == "jobservice":

@@ -11,7 +11,7 @@ from typing import Any
 
 from harbor_core.env import env_address, env_str
 
-ON = bool(env_address("HARBOR_METRICS"))
+ON = bool(env_address("HARBOR_METRICS") or env_address("HARBOR_CORE_METRICS", 8001))
 if ON:  # has to be known before the library is imported
     _data = env_str("HARBOR_DATA_DIR", str(Path(__file__).resolve().parent.parent.parent / "var"))
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", f"{env_str('HARBOR_RUN_DIR', f'{_data}/run')}/metrics")
@@ -78,6 +78,18 @@ def counted(application: Application, resources: Container[str]) -> Application:
             _inflight.dec()
             method = environ["REQUEST_METHOD"]
             _count(method if method in _METHODS else "other", code, operation(environ["PATH_INFO"], resources), began)
+
+    return wrapped
+
+
+def by_port(port: int, numbers: Application, other: Application) -> Application:
+    """``numbers`` answers what comes in at this TCP port. On a unix socket, where the server takes the port from the
+    client's Host header and the peer has none, it is never meant."""
+    wanted = str(port)
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        meant = environ["SERVER_PORT"] == wanted and "REMOTE_PORT" in environ
+        return (numbers if meant else other)(environ, start_response)
 
     return wrapped
 

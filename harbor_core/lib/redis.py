@@ -5,6 +5,7 @@
 password has to stand in a URL.
 """
 
+import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -47,7 +48,14 @@ class RedisServer:
     @property
     def broker_options(self) -> dict[str, Any]:
         """What goes into the transport's options besides."""
-        return {"master_name": self.master} if self.sentinels else {}
+        if not self.sentinels:
+            return {}
+        return {"master_name": self.master} | ({"sentinel_kwargs": {"ssl": True}} if self.tls else {})
+
+    @property
+    def broker_ssl(self) -> dict[str, Any] | None:
+        """Celery's ``broker_use_ssl``: its transports take no TLS from the scheme. What the URL says comes first."""
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED} if self.tls and "ssl_" not in urlsplit(self.url).query else None
 
 
 def parse(url: str, username: str = "", password: str = "") -> RedisServer:
@@ -56,7 +64,7 @@ def parse(url: str, username: str = "", password: str = "") -> RedisServer:
     if scheme not in SCHEMES:
         raise ValueError(f"HARBOR_REDIS_URL must start with one of {', '.join(f'{known}://' for known in SCHEMES)}.")
     if not scheme.endswith("+sentinel"):
-        return RedisServer(_with_account(url, username, password))
+        return RedisServer(_with_account(url, username, password), tls=scheme == "rediss")
     parts = urlsplit(url)
     account, _, hosts = parts.netloc.rpartition("@")
     own_name, _, own_password = account.partition(":")

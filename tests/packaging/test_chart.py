@@ -1,14 +1,18 @@
 """The chart, rendered by the real helm: what is in the objects, and that Kubernetes would take them."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
-from tests.packaging.helm import CHART, helm, refusal, render
+from tests.packaging.helm import CHART, custom_schema, helm, refusal, render
 from tests.support.stack import ROOT
 
 pytestmark = pytest.mark.slow
@@ -51,8 +55,11 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "metrics.enabled=true",
         "metrics.serviceMonitor.enabled=true",
         "metrics.serviceMonitor.additionalLabels.prometheus=main",
+        "metrics.prometheusRule.enabled=true",
+        "metrics.dashboard.enabled=true",
         "networkPolicy.enabled=true",
     ),
+    "backups": ("backup.enabled=true", "backup.content=false", "networkPolicy.enabled=true"),
     "no volumes": ("persistence.enabled=false",),
     "existing claims and secrets": (
         MANY,
@@ -65,8 +72,24 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "database.external.existingSecret=db",
     ),
 }
-# Objects kubernetes-validate has no schema of.
-FOREIGN = {"HTTPRoute", "ServiceMonitor"}
+# Where the schemas of objects are that Kubernetes itself does not know: a Go module, its version, a file in it.
+FOREIGN = {
+    "HTTPRoute": (
+        "sigs.k8s.io/gateway-api",
+        "v1.2.1",
+        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    ),
+    "ServiceMonitor": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "v0.79.2",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    ),
+    "PrometheusRule": (
+        "github.com/prometheus-operator/prometheus-operator",
+        "v0.79.2",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+}
 
 
 def only(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
@@ -80,7 +103,7 @@ def container(item: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def variables(one: dict[str, Any]) -> dict[str, Any]:
-    return {item["name"]: item.get("value", item.get("valueFrom")) for item in one["env"]}
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in one.get("env", ())}
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +115,11 @@ def seed() -> list[dict[str, Any]]:
 def test_kubernetes_takes_every_object(values: tuple[str, ...]) -> None:
     objects = render(*values)
     for item in objects:
-        if item["kind"] not in FOREIGN:
-            for version in ("1.29", "1.33"):
-                kubernetes_validate.validate(item, version, strict=True)
+        if item["kind"] in FOREIGN:
+            jsonschema.validate(item, custom_schema(*FOREIGN[item["kind"]], item["apiVersion"]))
+            continue
+        for version in ("1.29", "1.33"):
+            kubernetes_validate.validate(item, version, strict=True)
     names = [(item["kind"], item["metadata"]["name"]) for item in objects]
     assert len(names) == len(set(names))
 
@@ -200,26 +225,96 @@ def test_the_init_job_may_touch_its_own_secrets_only(seed: list[dict[str, Any]])
 
 
 def test_metrics() -> None:
-    """Core counts and the gateway answers, at a port that the monitor finds by the service's labels."""
+    """Every component that counts answers at a port of its own, and a monitor finds it by the service's labels."""
     objects = render(*MATRIX["metrics"])
-    for deployment, name in (("core", "core"), ("registry", "gateway")):
-        one = container(only(objects, "Deployment", f"harbor-harbor-{deployment}"), name)
-        assert variables(one)["HARBOR_METRICS"] == "0.0.0.0:9090"
-    service = only(objects, "Service", "harbor-harbor-registry")
-    assert {"name": "metrics", "port": 9090, "targetPort": "metrics"} in service["spec"]["ports"]
-    monitor = only(objects, "ServiceMonitor", "harbor-harbor")
-    assert monitor["metadata"]["labels"]["prometheus"] == "main"
-    wanted = monitor["spec"]["selector"]["matchLabels"]
+    core = only(objects, "Deployment", "harbor-harbor-core")
+    assert variables(container(core, "core"))["HARBOR_CORE_METRICS"] == "0.0.0.0:8001"
+    registry = only(objects, "Deployment", "harbor-harbor-registry")
+    assert variables(container(registry, "registry"))["HARBOR_REGISTRY_METRICS"] == "0.0.0.0:5001"
+    exporter = container(only(objects, "Deployment", "harbor-harbor-exporter"), "exporter")
+    assert exporter["args"] == ["exporter"]
+    assert variables(exporter)["HARBOR_CORE_URL"] == "http://harbor-harbor-core:8000"
     services = [item for item in objects if item["kind"] == "Service"]
-    assert [item for item in services if wanted.items() <= item["metadata"]["labels"].items()] == [service]
-    assert [one.get("params") for one in monitor["spec"]["endpoints"]] == [
-        None,
-        {"comp": ["core"]},
-        {"comp": ["jobservice"]},
-    ]
+    monitors = {item["metadata"]["name"]: item for item in objects if item["kind"] == "ServiceMonitor"}
+    assert set(monitors) == {f"harbor-harbor-{name}" for name in ("exporter", "core", "portal", "waiting", "registry")}
+    for name, monitor in monitors.items():
+        assert monitor["metadata"]["labels"]["prometheus"] == "main"
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        (service,) = [item for item in services if wanted.items() <= item["metadata"]["labels"].items()]
+        assert service["metadata"]["name"] == name
+        (port,) = [port for port in service["spec"]["ports"] if port["name"] == "metrics"]
+        containers = only(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"]
+        ports = {one["name"]: one["containerPort"] for item in containers for one in item.get("ports", ())}
+        assert ports[port["targetPort"]] == port["port"]
+    queries = [one.get("params") for one in monitors["harbor-harbor-exporter"]["spec"]["endpoints"]]
+    assert queries == [None, {"comp": ["jobservice"]}]
+    (rules,) = [item for item in objects if item["kind"] == "PrometheusRule"]
+    assert rules["spec"] == yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))
+    board = only(objects, "ConfigMap", "harbor-harbor-dashboard")["data"]["harbor.json"]
+    assert json.loads(board)["title"] == "Harbor"
     plain = render()
-    assert "ServiceMonitor" not in {item["kind"] for item in plain} and "9090" not in str(plain)
+    assert "ServiceMonitor" not in {item["kind"] for item in plain} and "8001" not in str(plain)
     assert "ServiceMonitor" not in {item["kind"] for item in render("metrics.serviceMonitor.enabled=true")}
+
+
+def test_network_policies_let_in_who_needs_to() -> None:
+    """Whatever a pod is told to talk to lets it in: addresses in the environment against the policies."""
+    objects = render(*MATRIX["metrics"])
+    policies = {item["metadata"]["name"]: item["spec"] for item in objects if item["kind"] == "NetworkPolicy"}
+    for item in objects:
+        if item["kind"] not in ("Deployment", "Job"):
+            continue
+        template = item["spec"]["template"]
+        component = template["metadata"]["labels"]["component"]
+        for one in template["spec"]["containers"]:
+            text = " ".join(str(value) for value in variables(one).values())
+            for target, port in re.findall(r"harbor-harbor-([a-z]+):(\d+)", text):
+                rules = [rule for rule in policies[f"harbor-harbor-{target}"]["ingress"]
+                         if int(port) in {entry["port"] for entry in rule["ports"]}]  # fmt: skip
+                allowed = {
+                    peer["podSelector"]["matchLabels"]["component"] for rule in rules for peer in rule.get("from", ())
+                }
+                # Told, but never called: the one writes the address down, the other only changes tables.
+                needed = (component, target) not in {("init", "database"), ("migrate", "registry")}
+                assert not needed or component in allowed, (component, target, port)
+
+
+def test_backups() -> None:
+    objects = render(*MATRIX["backups"])
+    job = only(objects, "CronJob", "harbor-harbor-backup")["spec"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (one,) = pod["containers"]
+    assert one["args"] == ["manage", "backup", "/backups", "--keep=14", "--without-content"]
+    mounts = {mount["name"]: mount for mount in one["volumeMounts"]}
+    assert mounts["storage"]["readOnly"] is True and mounts["backups"]["mountPath"] == "/backups"
+    assert {"secrets", "token-keys"} <= mounts.keys() and one["securityContext"]["readOnlyRootFilesystem"] is True
+    # It goes where the registry's volume is, and keeps what it made.
+    assert pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    claim = only(objects, "PersistentVolumeClaim", "harbor-harbor-backup")
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    (database,) = only(objects, "NetworkPolicy", "harbor-harbor-database")["spec"]["ingress"]
+    assert "backup" in {peer["podSelector"]["matchLabels"]["component"] for peer in database["from"]}
+    assert "CronJob" not in {item["kind"] for item in render()}
+
+
+def test_settings_of_harbor_helm_reach_the_roles() -> None:
+    objects = render(
+        "jobservice.loggerSweeperDuration=30",
+        "jobservice.notification.webhook_job_max_retry=5",
+        "jobservice.serviceAccountName=jobs",
+        "containerSecurityContext.seccompProfile.type=RuntimeDefault",
+        'core.configureUserSettings=\\{"self_registration": false\\}',
+    )
+    jobs = only(objects, "Deployment", "harbor-harbor-jobservice")
+    worker = container(jobs, "worker")
+    assert variables(worker)["HARBOR_JOB_LOG_DAYS"] == "30"
+    assert variables(worker)["JOBSERVICE_WEBHOOK_JOB_MAX_RETRY"] == "5"
+    assert jobs["spec"]["template"]["spec"]["serviceAccountName"] == "jobs"
+    assert worker["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert worker["securityContext"]["readOnlyRootFilesystem"] is True
+    core = container(only(objects, "Deployment", "harbor-harbor-core"), "core")
+    assert json.loads(variables(core)["CONFIG_OVERWRITE_JSON"]) == {"self_registration": False}
 
 
 def test_sentinel() -> None:

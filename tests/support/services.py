@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 POSTGRES_BIN = Path("/usr/lib/postgresql/15/bin")
 START_SECONDS = 60.0
+_TLS_FILES = (("cert", "crt"), ("key", "key"))
 S3_BUCKET = "registry"
 S3_KEY, S3_SECRET = "test-access", "test-secret"
 _libc = ctypes.CDLL(None)
@@ -120,9 +121,10 @@ class Postgres(Service):
     """A cluster on a unix socket; ``url(name)`` is a fresh database's address for HARBOR_DATABASE_URL.
 
     ``durable`` commits to disk as a production server does; without it a crash of the machine may lose the data.
+    ``certificates`` is a folder with ca.crt, server.crt and server.key: it then listens on ``port`` of localhost too.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, certificates: Path | None = None) -> None:
         super().__init__("postgres")
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -146,21 +148,47 @@ class Postgres(Service):
         }
         if not durable:
             settings |= {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-        argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
+        self.port = free_port() if certificates else 5432
+        if certificates is not None:
+            for name in ("server.crt", "server.key"):
+                shutil.copy(certificates / name, self.folder / name)
+                if os.geteuid() == 0:
+                    shutil.chown(self.folder / name, "postgres", "postgres")
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(self.port), "ssl": "on"}
+            settings |= {f"ssl_{kind}_file": str(self.folder / f"server.{end}") for kind, end in _TLS_FILES}
+        self._argv = [str(POSTGRES_BIN / "postgres"), "-D", str(data)]
         for name, value in settings.items():
-            argv += ["-c", f"{name}={value}"]
-        self.spawn(argv, self._answers, user=self._user if os.geteuid() == 0 else "", umask=0o077)
+            self._argv += ["-c", f"{name}={value}"]
+        self.launch()
+
+    def launch(self) -> None:
+        """Start it (again) on the same data."""
+        self.spawn(self._argv, self._answers, user=self._user if os.geteuid() == 0 else "", umask=0o077)
+
+    def crash(self) -> None:
+        """``kill -9`` of the server and of everything it started."""
+        process = self._process
+        assert process is not None
+        # Each of them is in a session of its own, and what is left of them keeps a new server from the data.
+        started = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii").split()
+        for number in (process.pid, *map(int, started)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{number}").exists() for number in started), 20, "all of it to be gone")
 
     def _answers(self) -> bool:
-        return subprocess.run([POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder], check=False).returncode == 0
+        argv = [POSTGRES_BIN / "pg_isready", "-q", "-h", self.folder, "-p", str(self.port)]
+        return subprocess.run(argv, check=False).returncode == 0
 
     def url(self, name: str) -> str:
         """``postgres://`` address of database ``name``, created when it does not exist."""
-        createdb = [POSTGRES_BIN / "createdb", "-h", self.folder, "-U", "harbor", name]
+        createdb = [POSTGRES_BIN / "createdb", "-h", self.folder, "-p", str(self.port), "-U", "harbor", name]
         done = subprocess.run(createdb, capture_output=True, text=True, check=False)
         if done.returncode and "already exists" not in done.stderr:
             raise RuntimeError(done.stderr)
-        return f"postgres://harbor@/{name}?host={quote(str(self.folder))}"
+        port = "" if self.port == 5432 else f"&port={self.port}"
+        return f"postgres://harbor@/{name}?host={quote(str(self.folder))}{port}"
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         super().stop(number)  # SIGINT: fast shutdown, clients are disconnected
@@ -195,12 +223,12 @@ class Registry(Service):
 class S3(Service):
     """An S3 server with one bucket; ``environment`` are the HARBOR_STORAGE_* settings that use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         super().__init__("s3")
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         moto = str(Path(sys.executable).with_name("moto_server"))
-        self.spawn([moto, "-H", "127.0.0.1", "-p", str(self.port)], lambda: connects(("127.0.0.1", self.port)))
+        self.spawn([moto, "-H", address, "-p", str(self.port)], lambda: connects((address, self.port)))
         self.client().create_bucket(Bucket=S3_BUCKET)
 
     def client(self):

@@ -99,7 +99,7 @@ class Stack:
         atexit.register(self.stop)
 
         def settled() -> bool:
-            return self._exited() or " ready after " in self.log[position:]
+            return self._exited() or "ready after " in self.log[position:]
 
         try:
             wait_until(settled, READY_SECONDS, "the stack to be ready")

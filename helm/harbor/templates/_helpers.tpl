@@ -47,9 +47,9 @@ component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
-{{/* Where the gateway answers /metrics; empty: nowhere. */}}
-{{- define "harbor.metrics" -}}
-{{- if .Values.metrics.enabled }}{{ ternary "0.0.0.0" "[::]" .Values.ipFamily.ipv4.enabled }}:9090{{ end -}}
+{{/* Every address of the pod. */}}
+{{- define "harbor.anyAddress" -}}
+{{- ternary "0.0.0.0" "[::]" .Values.ipFamily.ipv4.enabled -}}
 {{- end -}}
 
 {{- define "harbor.filesystem" -}}
@@ -94,6 +94,7 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- define "harbor.environment" -}}
 - {name: HARBOR_EXTERNAL_URL, value: {{ .Values.externalURL | trimSuffix "/" | quote }}}
 - {name: HARBOR_LOG_LEVEL, value: {{ include "harbor.logLevel" . | quote }}}
+- {name: HARBOR_LOG_FORMAT, value: {{ .Values.logFormat | quote }}}
 - {name: HARBOR_REGISTRY_URL, value: "http://{{ include "harbor.fullname" . }}-registry:5000"}
 - {name: HARBOR_DATABASE_URL, value: {{ include "harbor.databaseURL" . | quote }}}
 - name: HARBOR_DATABASE_PASSWORD
@@ -122,6 +123,9 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- end }}
 {{ include "harbor.storageEnvironment" . }}
 - {name: HARBOR_JOB_LOGGERS, value: {{ join "," .Values.jobservice.jobLoggers | quote }}}
+{{- with .Values.core.configureUserSettings }}
+- {name: CONFIG_OVERWRITE_JSON, value: {{ . | quote }}}
+{{- end }}
 {{- if .Values.caBundleSecretName }}
 - {name: SSL_CERT_FILE, value: /ca/ca.crt}
 - {name: REQUESTS_CA_BUNDLE, value: /ca/ca.crt}
@@ -244,9 +248,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
 {{- define "harbor.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
+{{- toYaml .Values.containerSecurityContext -}}
 {{- end -}}
 
 {{/* Placement of a component's pods: dict "root" "component" "values" */}}
@@ -254,6 +256,9 @@ capabilities: {drop: [ALL]}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.serviceAccountName }}
+serviceAccountName: {{ . }}
 {{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:

@@ -15,7 +15,7 @@ spec:
   {{- if not $values.hpa.enabled }}
   replicas: {{ $values.replicas }}
   {{- end }}
-  revisionHistoryLimit: 5
+  revisionHistoryLimit: {{ $root.Values.revisionHistoryLimit }}
   strategy:
     {{- toYaml $root.Values.updateStrategy | nindent 4 }}
   selector:
@@ -48,12 +48,15 @@ spec:
           args: [core]
           ports:
             - {name: http, containerPort: 8000}
+            {{- if $root.Values.metrics.enabled }}
+            - {name: metrics, containerPort: 8001}
+            {{- end }}
           env:
             {{- include "harbor.environment" $root | nindent 12 }}
             - {name: HARBOR_CORE_WORKERS, value: {{ $values.workers | quote }}}
             - {name: HARBOR_CORE_THREADS, value: {{ $values.threads | quote }}}
-            {{- with include "harbor.metrics" $root }}
-            - {name: HARBOR_METRICS, value: {{ . | quote }}}
+            {{- if $root.Values.metrics.enabled }}
+            - {name: HARBOR_CORE_METRICS, value: "{{ include "harbor.anyAddress" $root }}:8001"}
             {{- end }}
             {{- with $values.extraEnvVars }}
             {{- toYaml . | nindent 12 }}
@@ -96,6 +99,9 @@ metadata:
 spec:
   ports:
     - {name: http, port: 8000, targetPort: http}
+    {{- if $root.Values.metrics.enabled }}
+    - {name: metrics, port: 8001, targetPort: metrics}
+    {{- end }}
   selector:
     {{- $selector | nindent 4 }}
 {{- include "harbor.scaling" (dict "root" $root "name" $name "component" .component "values" $values) }}
