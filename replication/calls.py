@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from harbor_core.lib import http, ssrf
+from replication import ratelimits
 from replication.adapters.base import UnhealthyError
 from replication.adapters.docker_registry import DockerRegistry
 
@@ -146,6 +147,8 @@ class Calls:
                 known = adapter.standing_authorization() or self._authorizations.get((at, repository))
                 sent |= {"Authorization": known} if known else {}
             answer = stack.enter_context(self._caller(url).stream(method, url, headers=sent, content=content))
+            if self._origin(url) == own:
+                ratelimits.note(adapter.endpoint, answer.headers)
             if answer.status_code == 401 and not asked and self._origin(url) == own:
                 asked = True
                 challenged = http.Answer(401, dict(answer.headers), b"")

@@ -17,6 +17,8 @@ from jobservice.models import Schedule, Task
 from jobservice.selectors import monitor
 from jobservice.states import Status
 from projects.selectors.metrics import Family, backlog, content
+from replication import ratelimits
+from replication.models import Registry
 
 BACKLOG_SECONDS = 300  # it looks at every blob
 
@@ -50,8 +52,22 @@ def _system() -> list[Family]:
         Family("harbor_up", "Does the component answer", ("component",), [((name,), up) for name, up in found.items()]),
         Family("harbor_system_info", "What runs", ("auth_mode", "harbor_version", "self_registration"), [(info, 1)]),
         *_queues(),
+        *_upstreams(),
         *content(),
     ]
+
+
+def _upstreams() -> list[Family]:
+    """Limits of requests, as other registries tell them."""
+    registries = list(Registry.objects.order_by("pk"))
+    limits = ratelimits.known(registries)
+    told = [(registry.name, limits[registry.pk]) for registry in registries if registry.pk in limits]
+    return [
+        Family("harbor_registry_rate_limit", "Requests a registry lets us make", ("registry",),
+               [((name,), limit.limit) for name, limit in told]),
+        Family("harbor_registry_rate_limit_remaining", "Of those, how many are left", ("registry",),
+               [((name,), limit.remaining) for name, limit in told]),
+    ]  # fmt: skip
 
 
 def _queues() -> list[Family]:

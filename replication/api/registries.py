@@ -1,6 +1,7 @@
 """``/registries``: remote registries; ``/replication/adapters``: the kinds there are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rest_framework.request import Request
@@ -10,6 +11,7 @@ from harbor_core.api.base import ID, ApiView
 from harbor_core.lib.schema import CREATED, DONE, FLAG, INT, TEXT, TIME, array, choice, mapping, obj
 from harbor_core.lib.timefmt import rfc3339
 from harbor_core.lib.wire import LISTING, Flag, Items, Nested, Reader, Text, Whole, compact
+from replication import ratelimits
 from replication.adapters.base import Adapter, Info
 from replication.models import Registry
 from replication.secrets import MASK, with_password
@@ -66,6 +68,12 @@ REGISTRY = obj(
         "more_credentials?": array(obj("RegistryFurtherCredential", {"access_key?": TEXT, "access_secret": TEXT})),
         "credential?": obj("RegistryCredential", {"type?": TEXT, "access_key?": TEXT, "access_secret?": TEXT}),
         "status": choice("healthy", "unhealthy"),
+        "rate_limit?": obj(
+            "RegistryRateLimit",
+            {"limit": INT, "remaining": INT, "window": INT, "seen_at": INT},
+            "What the registry last said of its limit of requests. window: seconds it is for, 0 where that was not "
+            "said; seen_at: seconds since 1970.",
+        ),
         "creation_time": TIME,
         "update_time": TIME,
     },
@@ -87,7 +95,9 @@ PATTERN = obj("RegistryProviderEndpointPattern", {"endpoint_type": TEXT, "endpoi
 PROVIDER_INFO = obj("RegistryProviderInfo", {"endpoint_pattern?": PATTERN, "credential_pattern?": mapping(TEXT)})
 
 
-def registry_json(registry: Registry, *, credential: bool = True) -> dict[str, Any]:
+def registry_json(
+    registry: Registry, *, credential: bool = True, limit: ratelimits.RateLimit | None = None
+) -> dict[str, Any]:
     """Registry; its secret is masked."""
     shown = {
         "type": registry.credential_type,
@@ -105,10 +115,16 @@ def registry_json(registry: Registry, *, credential: bool = True) -> dict[str, A
         "ca_certificate": registry.ca_certificate,
         "credential": compact(shown) if credential and has_any else None,
         "status": registry.status,
+        "rate_limit": asdict(limit) if limit else None,
         "creation_time": rfc3339(registry.creation_time),
         "update_time": rfc3339(registry.update_time),
     }
     return compact(fields | (_connection_json(registry) if credential else {}), "id")
+
+
+def _with_limits(registries: Sequence[Registry]) -> list[dict[str, Any]]:
+    limits = ratelimits.known(registries)
+    return [registry_json(registry, limit=limits.get(registry.pk)) for registry in registries]
 
 
 def _connection_json(registry: Registry) -> dict[str, Any]:
@@ -172,7 +188,8 @@ class RegistryList(ApiView):
     errors = {"POST": (409,)}
 
     def get(self, request: Request) -> Response:
-        return self.page(selectors.registry_list(self.listing, name=self.params["name"]), registry_json)
+        found = selectors.registry_list(self.listing, name=self.params["name"])
+        return self.rows(_with_limits(found.items), found.total)
 
     def post(self, request: Request) -> Response:
         values = _values(self.body)
@@ -189,7 +206,7 @@ class RegistryItem(ApiView):
     errors = {"PUT": (409,), "DELETE": (412,)}
 
     def get(self, request: Request, id: int) -> Response:
-        return Response(registry_json(selectors.registry_get(id)))
+        return Response(_with_limits([selectors.registry_get(id)])[0])
 
     def put(self, request: Request, id: int) -> Response:
         services.update(self.actor, id, _values(self.body))

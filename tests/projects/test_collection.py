@@ -212,13 +212,15 @@ def test_pushes_and_collection_at_once(world: World) -> None:
     for thread in threads:
         thread.start()
     removed, end = 0, time.monotonic() + 200
-    while (len(pushed) < 40 or removed < 40) and time.monotonic() < end:
-        totals = collect()
-        removed += totals.blobs + totals.links
-        time.sleep(random.uniform(0, 0.1))  # without a window, a collector that never rests leaves pushes no chance
-    stop.set()
-    for thread in threads:
-        thread.join(60)
+    try:
+        while (len(pushed) < 40 or removed < 40) and time.monotonic() < end:
+            totals = collect()
+            removed += totals.blobs + totals.links
+            time.sleep(random.uniform(0, 0.1))  # without a window, a collector that never rests leaves pushes no chance
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
     assert len(pushed) >= 40 and removed >= 40
     for digest, repository in ArtifactBlob.objects.values_list("blob__digest", "artifact__repository__name"):
         assert stored(digest)

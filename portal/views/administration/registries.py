@@ -1,5 +1,6 @@
 """Remote registries: where replication goes to and comes from, and what proxy caches stand for."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +18,10 @@ from portal.isolation import named
 from portal.listing import Listing
 from portal.project_pages import ask_first, row_menu
 from portal.shortcuts import Confirmation
+from portal.templatetags.portal import count
+from replication import ratelimits
 from replication.models import Registry
+from replication.ratelimits import RateLimit
 from replication.secrets import MASK, with_password
 from replication.selectors import registries as selectors
 from replication.services import registries as services
@@ -31,18 +35,28 @@ def registry_list(request: HttpRequest) -> HttpResponse:
     """Query: ``q`` (part of a name), ``sort``, ``page``, ``page_size``."""
     administrator(request, "registry:list")
     listing = Listing(request, sorts={"name": "name", "created": "creation_time", "status": "status"}, default="name")
+    rows = listing.fill(selectors.registries_named(listing.query))
+    limits = ratelimits.known(rows)
     context = {
         "title": _("Registries"),
         "about": _("Other registries, for replication and proxy caches. Each is asked regularly whether it answers."),
         "filter_label": _("Filter by name"),
         "listing": listing,
-        "rows": [
-            (row, NAMES.get(row.type, row.type), _menu(row))
-            for row in listing.fill(selectors.registries_named(listing.query))
-        ],
+        "rows": [(row, NAMES.get(row.type, row.type), _gauge(limits.get(row.pk)), _menu(row)) for row in rows],
         "create": (_("New registry"), reverse("portal:registry-new"), False),
     }
     return list_page(request, "_registries", context)
+
+
+def _gauge(found: RateLimit | None) -> dict[str, Any] | None:
+    """Context of the bar that shows how much of its limit a registry leaves us: yellow in the last quarter, red where
+    nothing is left."""
+    if found is None:
+        return None
+    seen = datetime.fromtimestamp(found.seen_at, UTC)
+    kind = "danger" if not found.remaining else "warning" if found.remaining * 4 <= found.limit else "accent"
+    text = _("%(remaining)s of %(limit)s") % {"remaining": count(found.remaining), "limit": count(found.limit)}
+    return {"percent": found.remaining * 100 // found.limit, "text": text, "kind": kind, "seen": seen}
 
 
 def _menu(row: Registry) -> list[dict[str, object]]:
