@@ -20,6 +20,9 @@ from jobservice.models import JobTotal, Task
 from jobservice.services.transitions import move
 from jobservice.states import Status
 from projects.models import Blob
+from replication import ratelimits
+from replication.adapters.base import Endpoint
+from replication.models import Registry
 from tests.portal.conftest import World, world  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,6 +56,8 @@ def test_components_of_other_systems_are_not_there(read: Client) -> None:
 def test_what_there_is(read: Client, world: World) -> None:  # noqa: F811 - the fixture
     blob = Blob.objects.create(digest="sha256:" + "a" * 64, size=7, touched_at=timezone.now())
     dispatch.submit("RETENTION")
+    hub = Registry.objects.create(name="hub", type="docker-hub", url="https://hub.docker.com", status="healthy")
+    ratelimits.note(Endpoint(hub.url, hub.access_key), {"ratelimit-limit": "100", "ratelimit-remaining": "7"})
     answer = read.get("/_metrics")
     assert answer.status_code == 200 and answer["Content-Type"].startswith("text/plain; version=")
     found = _values(answer.content.decode())
@@ -63,6 +68,8 @@ def test_what_there_is(read: Client, world: World) -> None:  # noqa: F811 - the 
         value for name, value in found.items() if name.startswith("harbor_project_repo_total")
     )
     assert found['harbor_task_queue_size{type="RETENTION"}'] == 1
+    assert found['harbor_registry_rate_limit{registry="hub"}'] == 100
+    assert found['harbor_registry_rate_limit_remaining{registry="hub"}'] == 7
     assert found['harbor_up{component="database"}'] == 1
     assert found['harbor_gc_blobs{state="waiting"}'] == 1 and found['harbor_gc_bytes{state="waiting"}'] == blob.size
 

@@ -1,11 +1,27 @@
-"""What the form of a remote registry takes from what the kinds of registries declare."""
+"""What the form of a remote registry takes from what the kinds of registries declare, and what their list shows."""
+
+import pytest
+from django.test import Client
 
 from portal.forms.registries import RegistryForm
+from replication import ratelimits
 from replication.adapters import ADAPTERS
+from replication.adapters.base import Endpoint
 from replication.models import Registry
 from replication.secrets import MASK
 
 FILLED = {"name": "far", "url": "https://registry.example", "verify": "on"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("remaining", "kind"), [(76, "accent"), (25, "warning"), (0, "danger")])
+def test_the_list_shows_how_many_requests_are_left(admin: Client, remaining: int, kind: str) -> None:
+    row = Registry.objects.create(name="hub", type="docker-hub", url="https://hub.docker.com", status="healthy")
+    assert "progress-" not in admin.get("/harbor/registries").content.decode()
+    said = {"ratelimit-limit": "100;w=21600", "ratelimit-remaining": str(remaining)}
+    ratelimits.note(Endpoint(row.url, row.access_key), said)
+    page = admin.get("/harbor/registries").content.decode()
+    assert f"{remaining} of 100" in page and f"progress-{kind}" in page
 
 
 def test_every_kind_can_be_chosen_and_has_a_name() -> None:
