@@ -1,5 +1,6 @@
 """Where Redis is, and a master that Sentinels name."""
 
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -21,7 +22,11 @@ def test_urls() -> None:
     assert found.sentinels == (("s1", 5000), ("::1", 5001), ("s3", 26379))
     assert (found.master, found.database, found.tls) == ("mymaster", 4, True)
     assert found.broker_url.split(";")[0] == "sentinel://:x%2Fy@s1:5000/4"
-    assert found.broker_options == {"master_name": "mymaster"}
+    assert found.broker_options == {"master_name": "mymaster", "sentinel_kwargs": {"ssl": True}}
+    assert found.broker_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    plain = parse("redis+sentinel://s1/mymaster")
+    assert (plain.broker_options, plain.broker_ssl) == ({"master_name": "mymaster"}, None)
+    assert parse("rediss://r?ssl_cert_reqs=none").broker_ssl is None, "what the URL says comes first"
 
 
 @pytest.mark.parametrize("url", ["", "http://x", "redis+sentinel://s1:5000", "redis+sentinel://s1:5000/m/x"])
