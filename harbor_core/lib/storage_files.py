@@ -45,19 +45,8 @@ class _Hashed:
 def fetch(digest: str, target: Path) -> int:
     """A blob of storage as a file, whole or not at all, flushed to disk. Returns its bytes. Raises OSError
     (FileNotFoundError when it is not there), DigestError."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        with storage.backend().storage.open(storage.blob_path(digest), "rb") as source, temporary.open("xb") as file:
-            hashed = _Hashed(source)
-            size = _pour(hashed, file)
-        hashed.check(digest)
-        temporary.rename(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
-    return size
+    with storage.backend().storage.open(storage.blob_path(digest), "rb") as source:
+        return _write_whole(target, _Hashed(source), digest)
 
 
 @as_os_error
@@ -68,7 +57,7 @@ def store(digest: str, source: Path) -> None:
     with source.open("rb") as file:
         hashed = _Hashed(file)
         if isinstance(backend, FilesystemBackend):
-            _store_on_disk(backend.root / path, hashed, digest)
+            _write_whole(backend.root / path, hashed, digest)
             return
         # An object appears with its last byte, so what is wrong must be known before.
         for _ in hashed.pieces():
@@ -78,18 +67,20 @@ def store(digest: str, source: Path) -> None:
         backend.storage.save(path, File(file))
 
 
-def _store_on_disk(target: Path, hashed: _Hashed, digest: str) -> None:
+def _write_whole(target: Path, hashed: _Hashed, digest: str) -> int:
+    """Under another name first. Returns the bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
-            _pour(hashed, file)
+            size = _pour(hashed, file)
         hashed.check(digest)
         temporary.rename(target)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+    return size
 
 
 def _pour(source: _Hashed, target: Any) -> int:

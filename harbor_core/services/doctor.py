@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
+from django.contrib.auth.hashers import check_password
 from django.core import checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -263,7 +264,8 @@ def _accounts() -> Findings:
     admin = User.objects.filter(pk=ADMIN_ID, deleted=False).first()
     if admin is None:
         yield WARNING, "there is no first administrator", "manage.py bootstrap, or reset_admin"
-    elif admin.check_password(DEFAULT_PASSWORD):
+    # Not User.check_password: a mere look must not rewrite the stored hash.
+    elif check_password(DEFAULT_PASSWORD, admin.password):
         local = urlsplit(settings.EXTERNAL_URL).hostname in ("localhost", "127.0.0.1", "::1")
         yield WARNING if local else ERROR, "admin still has the documented password", "manage.py reset_admin"
     else:

@@ -128,12 +128,7 @@ def tag_list(repository: Repository, *, name: str = "", facets: Facets = Facets(
 
 def tag_count(repository: Repository) -> int:
     """Tags of the repository; no query when nothing changed since the last count."""
-    key = f"tags:{repository.pk}:{repository.revision}"
-    count = cache.get(key)
-    if count is None:
-        count = Tag.objects.filter(repository=repository).count()
-        cache.set(key, count, COUNT_CACHE_SECONDS)
-    return count
+    return count_of(repository, Tag.objects.filter(repository=repository))
 
 
 def count_of(repository: Repository, rows: QuerySet[Any]) -> int:
