@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from harbor_core.lib.errors import HarborError
 
 T = TypeVar("T")
-ATTEMPTS = 3
+ATTEMPTS = 10  # each is lost to another that went through, so as many as may sensibly meet
 
 
 class Lost(ObjectDoesNotExist):

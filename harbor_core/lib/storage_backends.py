@@ -4,6 +4,7 @@ import errno
 import functools
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +76,7 @@ def _each(paths: list[str], delete: Callable[[str], None], workers: int) -> dict
         return dict(filter(None, pool.map(attempt, paths)))
 
 
-_CREATE_ATTEMPTS = 100  # each loses to a collector that has just seen the folder empty
+_ATTEMPTS = 100  # each loses to somebody who removes the folder: a collector that saw it empty, or with all in it
 
 
 class FilesystemBackend:
@@ -87,8 +88,16 @@ class FilesystemBackend:
         return (self.root / path).read_bytes()
 
     def put(self, path: str, data: bytes) -> None:
-        """Write under a temporary name, flush to disk, rename: readers see all of it or nothing."""
+        """Write under a temporary name, flush to disk, rename: readers see all of it or nothing. When the tree it goes
+        into is removed meanwhile, the temporary file with it, it is written again: the last to come wins."""
         target = self.root / path
+        for attempt in range(_ATTEMPTS - 1):
+            with suppress(FileNotFoundError):
+                return self._put(target, data)
+            time.sleep(attempt / 1000)  # seconds; it empties again what is filled under its hands
+        return self._put(target, data)
+
+    def _put(self, target: Path, data: bytes) -> None:
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         file = self._create(temporary)
         try:
@@ -105,7 +114,7 @@ class FilesystemBackend:
     @staticmethod
     def _create(path: Path) -> BinaryIO:
         """A new file and the folders above it, which a collector may remove as empty until the file is in them."""
-        for _ in range(_CREATE_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             with suppress(FileNotFoundError):
                 return path.open("wb")
             with suppress(FileNotFoundError):
