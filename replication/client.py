@@ -208,8 +208,20 @@ class Client(Calls):
 
     def commit(self, repository: str, location: str, digest: str) -> None:
         """End the session: the registry verifies the digest. Raises RemoteError."""
+        self._end(repository, location, digest, {}, None)
+
+    def put_blob(self, repository: str, location: str, digest: str, content: Iterator[bytes], length: int) -> None:
+        """All of a blob in the request that ends its session (distribution spec, "POST then PUT"). Raises
+        RemoteError."""
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(length)}
+        self._end(repository, location, digest, headers, content)
+
+    def _end(
+        self, repository: str, location: str, digest: str, headers: dict[str, str], content: Iterator[bytes] | None
+    ) -> None:
         joint = "&" if "?" in location else "?"
-        with self.stream("PUT", f"{location}{joint}digest={quote(digest)}", repository) as answer:
+        url = f"{location}{joint}digest={quote(digest)}"
+        with self.stream("PUT", url, repository, headers=headers, content=content) as answer:
             self._expect(answer, 201, 204)
 
     def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> bool:

@@ -134,6 +134,11 @@ class Local:
         blobs.commit(blobs.upload_of(location, repository), digest, offset)
         self._send("PUT", repository, location, {"digest": digest}, offset)
 
+    def put_blob(self, repository: str, location: str, digest: str, content: Iterator[bytes], length: int) -> None:
+        """All of a blob. Raises HarborError (quota), RemoteError."""
+        self.append(repository, location, 0, content, length)
+        self.commit(repository, location, digest)
+
     def _send(
         self,
         method: str,

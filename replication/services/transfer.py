@@ -30,7 +30,7 @@ from replication.services.local import Local
 
 CHUNK = 10 * 1024 * 1024
 PARALLEL = 3
-REMEMBERED = 1024 * 1024
+WHOLE = CHUNK // PARALLEL  # bytes: a blob below goes in one request; all that go at once are no more than a chunk
 DEPTH_MAX = 8
 REFUSED = (403, 412, 413)  # no right to it, no room for it, too large: another attempt changes nothing
 ATTEMPTS, PAUSE = 5, 2.0
@@ -167,6 +167,12 @@ class Transfer:
         if not location:
             self.context.log.info("blob %s is linked from another repository", blob.digest)
             return
+        if blob.size < WHOLE:
+            with self.source.blob(self.source_name, blob.digest) as content:
+                part = self._metered(content, blob.size)
+                self.target.put_blob(self.target_name, location, blob.digest, part, blob.size)
+            self.context.advanced()
+            return
         if offset:
             self.context.log.info("blob %s goes on at %d of %d", blob.digest, offset, blob.size)
         while offset < blob.size:
@@ -201,9 +207,9 @@ class Transfer:
         return location, 0
 
     def _remember(self, blob: Descriptor, location: str, offset: int) -> None:
-        """The address to go on at, empty when the session has ended; and how far it came. What is small is sent again
+        """The address to go on at, empty when the session has ended; and how far it came. What goes whole is sent again
         rather than written down: that costs a commit."""
-        if blob.size < REMEMBERED:
+        if blob.size < WHOLE:
             return
         digest = blob.digest
         with self._lock:
