@@ -227,6 +227,13 @@ def test_read_only_mode_is_the_reason(api: httpx.Client, door: Upstream) -> None
     assert "the system is in read-only mode" in logs(api, path)
     assert not digest(api, f"{name}/app", "1")
 
+    def succeeds() -> bool:
+        again = api.post("/api/v2.0/replication/executions", json={"policy_id": used}).headers["Location"]
+        return str(ended(api, again)["status"]) == "Succeed"
+
+    wait_until(succeeds, 30, "every worker to know that it may write again")
+    assert digest(api, f"{name}/app", "1")
+
 
 # ---------------------------------------------------------------------- triggers
 def test_a_schedule_fires(api: httpx.Client, there: httpx.Client, near: Stack, far: Stack) -> None:
