@@ -10,6 +10,7 @@ from django.utils import translation
 
 from auth.models import User
 from auth.rbac import Role
+from harbor_core.services import config
 from projects import access
 from projects.models import Artifact, Project
 from tests.portal import content
@@ -31,6 +32,7 @@ def portal_assets() -> Iterator[None]:
 def fresh_caches() -> None:
     cache.clear()
     access.forget()
+    config.forget()
     translation.activate("en")
 
 

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,24 +19,8 @@ from harbor_core.services import config
 from portal import commands
 from projects.models import Project, Quota, QuotaDelta, Repository, StorageDay, Tag
 from tests.portal import content
+from tests.portal.asking import HTMX, IN_DIALOG, text
 from tests.portal.conftest import World, signed_in
-
-HTMX = {"HTTP_HX_REQUEST": "true"}
-IN_DIALOG = HTMX | {"HTTP_HX_TARGET": "dialog"}
-
-
-@pytest.fixture(autouse=True)
-def fresh_settings() -> Iterator[None]:
-    """Settings are remembered for some seconds, also beyond a test's end."""
-    yield
-    config.forget()
-
-
-def _text(client: Client, path: str, **headers: str) -> str:
-    answer = client.get(path, **headers)
-    assert answer.status_code == 200, answer.status_code
-    return answer.content.decode()
-
 
 # ---------------------------------------------------------------------------------------------------- navigation
 
@@ -46,7 +29,7 @@ def test_navigation_leads_only_to_pages_that_answer(
     world: World, admin: Client, developer: Client, anonymous: Client
 ) -> None:
     for client in (admin, developer, anonymous):
-        nav = re.search(r'<nav id="nav".*?</nav>', _text(client, "/harbor/projects"), re.S)
+        nav = re.search(r'<nav id="nav".*?</nav>', text(client, "/harbor/projects"), re.S)
         assert nav
         paths = re.findall(r'href="(/[^"]+)"', nav[0])
         assert "/harbor/projects" in paths
@@ -55,7 +38,7 @@ def test_navigation_leads_only_to_pages_that_answer(
 
 def test_tabs_of_a_project_are_those_one_may_open(world: World, admin: Client, guest: Client) -> None:
     for client in (admin, guest):
-        page = _text(client, f"/harbor/projects/{world.secret.pk}/repositories")
+        page = text(client, f"/harbor/projects/{world.secret.pk}/repositories")
         tabs = re.search(r'<nav class="tabs tabs-large" aria-label="secret">.*?</nav>', page, re.S)
         assert tabs and 'aria-current="page"' in tabs[0]
         for path in re.findall(r'href="([^"]+)"', tabs[0]):
@@ -66,36 +49,36 @@ def test_tabs_of_a_project_are_those_one_may_open(world: World, admin: Client, g
 
 
 def test_search_finds_each_kind(world: World, admin: Client) -> None:
-    assert "library/app</bdi>" in _text(admin, "/harbor/search?q=app")
-    assert "secret</bdi>" in _text(admin, "/harbor/search?q=secr")
-    assert "library/multi/arch:2.0" in _text(admin, "/harbor/search?q=2.0")
-    assert "library/app:latest" in _text(admin, "/harbor/search?q=app:lat")
+    assert "library/app</bdi>" in text(admin, "/harbor/search?q=app")
+    assert "secret</bdi>" in text(admin, "/harbor/search?q=secr")
+    assert "library/multi/arch:2.0" in text(admin, "/harbor/search?q=2.0")
+    assert "library/app:latest" in text(admin, "/harbor/search?q=app:lat")
     digest = world.image.digest
     for part in (digest, digest[:19], digest.removeprefix("sha256:")[:8]):
-        assert f"/artifacts/{digest}" in _text(admin, f"/harbor/search?q={part}"), part
+        assert f"/artifacts/{digest}" in text(admin, f"/harbor/search?q={part}"), part
 
 
 @pytest.mark.parametrize("query", ["secret", "inner/app", "3.0", "app:3"])
 def test_search_shows_only_what_one_may_see(world: World, outsider: Client, anonymous: Client, query: str) -> None:
     for client in (outsider, anonymous):
-        assert "secret/inner" not in _text(client, f"/harbor/search?q={query}")
-        assert f"/harbor/projects/{world.secret.pk}" not in _text(client, f"/harbor/search?q={query}")
-    assert "secret" in _text(signed_in(world.guest), f"/harbor/search?q={query}")
+        assert "secret/inner" not in text(client, f"/harbor/search?q={query}")
+        assert f"/harbor/projects/{world.secret.pk}" not in text(client, f"/harbor/search?q={query}")
+    assert "secret" in text(signed_in(world.guest), f"/harbor/search?q={query}")
 
 
 def test_search_of_a_hidden_digest(world: World, outsider: Client, admin: Client) -> None:
     digest = Repository.objects.get(name="secret/inner/app").artifacts.get().digest
-    assert digest in _text(admin, f"/harbor/search?q={digest}")
-    assert f"/artifacts/{digest}" not in _text(outsider, f"/harbor/search?q={digest}")
+    assert digest in text(admin, f"/harbor/search?q={digest}")
+    assert f"/artifacts/{digest}" not in text(outsider, f"/harbor/search?q={digest}")
 
 
 @pytest.mark.parametrize("query", ["", "a", "%00", "x" * 5000, "%25_%27%22<script>", ":", "a:", ":b", "sha256:"])
 def test_search_takes_anything(world: World, admin: Client, query: str) -> None:
-    assert "<script>" not in _text(admin, f"/harbor/search?q={query}").split("<body")[1]
+    assert "<script>" not in text(admin, f"/harbor/search?q={query}").split("<body")[1]
 
 
 def test_search_answers_scripts_with_results_alone(world: World, admin: Client) -> None:
-    part = _text(admin, "/harbor/search?q=app", **HTMX)
+    part = text(admin, "/harbor/search?q=app", **HTMX)
     assert "<html" not in part and "library/app" in part
 
 
@@ -121,7 +104,7 @@ def test_dashboard_counts_by_day(world: World, admin: Client) -> None:
     _pulls(world, 0, 7)
     _pulls(world, 3, 5)
     _pulls(world, 40, 100)
-    rows = re.findall(r'<tr><th scope="row">([^<]+)</th><td class="number">(\d+)</td>', _text(admin, "/harbor"))
+    rows = re.findall(r'<tr><th scope="row">([^<]+)</th><td class="number">(\d+)</td>', text(admin, "/harbor"))
     assert len(rows) == 30 and rows[-1][1] == "7" and rows[-4][1] == "5"
     assert sum(int(pulls) for _, pulls in rows) == 12
 
@@ -133,21 +116,21 @@ def test_charts_of_storage(world: World, admin: Client) -> None:
     QuotaDelta.objects.all().delete()
     summary = f"/harbor/projects/{world.library.pk}/summary"
     for url, days in (("/harbor", 30), ("/harbor/project-quotas", 30), (summary, 90)):
-        page = _text(admin, url)
+        page = text(admin, url)
         chart = next(part for part in page.split("<figure") if "Storage over time" in part)
         rows = re.findall(r'<tr><th scope="row">[^<]+</th><td class="number">([^<]+)</td>', chart)
         assert len(rows) == days and rows[-3:] == ["1.00 MiB", "1.00 MiB", "3.00 MiB"] and rows[0] == "0 B"
-    assert "only here" in _text(admin, summary)
+    assert "only here" in text(admin, summary)
 
 
 def test_dashboard_is_as_wide_as_ones_rights(world: World, developer: Client, outsider: Client) -> None:
     _pulls(world, 0, 3, world.secret)
     QuotaDelta.objects.all().delete()
     Quota.objects.filter(project=world.secret).update(hard=1000, used=900)
-    page = _text(developer, "/harbor")
+    page = text(developer, "/harbor")
     assert "secret" in page and 'aria-valuenow="90"' in page
     assert "Pulls and pushes" not in page  # developers do not read the log
-    hidden = _text(outsider, "/harbor")
+    hidden = text(outsider, "/harbor")
     assert "secret" not in hidden and "member of no project" in hidden
 
 
@@ -188,115 +171,6 @@ def test_costs_do_not_grow(world: World, admin: Client) -> None:
     assert all(cost <= limit for cost, limit in zip(after, (21, 9, 8), strict=True)), after
 
 
-# ---------------------------------------------------------------------------------------------------- own account
-
-
-def test_profile(world: World, developer: Client) -> None:
-    assert "dev@example.com" in _text(developer, "/account/profile")
-    saved = developer.post("/account/profile", {"realname": "Dev Eloper", "email": "d@example.com", "comment": "c"})
-    assert saved.status_code == 302
-    world.developer.refresh_from_db()
-    assert (world.developer.realname, world.developer.email) == ("Dev Eloper", "d@example.com")
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"realname": "", "email": ""}, "Enter your full name."),
-        ({"realname": "a~b", "email": ""}, "not allowed"),
-        ({"realname": "a", "email": "nonsense"}, "no e-mail address"),
-        ({"realname": "a", "email": "guest@example.com"}, "Another account"),
-    ],
-)
-def test_profile_refused_in_place(world: World, developer: Client, fields: dict[str, str], text: str) -> None:
-    answer = developer.post("/account/profile", fields)
-    assert answer.status_code == 400 and text in answer.content.decode()
-    world.developer.refresh_from_db()
-    assert world.developer.email == "dev@example.com"
-
-
-@pytest.mark.parametrize("path", ["/account/profile", "/account/tokens", "/account/tokens/new"])
-def test_own_pages_ask_anonymous_to_sign_in(world: World, anonymous: Client, path: str) -> None:
-    assert anonymous.get(path)["Location"] == f"/account/sign-in?next={path}"
-
-
-def test_about(world: World, anonymous: Client, admin: Client) -> None:
-    assert "localhost:8080" in _text(anonymous, "/account/about")
-    assert "<html" not in _text(admin, "/account/about", **IN_DIALOG)
-
-
-def _create_token(client: Client, **more: object) -> object:
-    fields = {"name": "laptop", "scopes": ["pull", "push"], "expires": "30"} | more
-    return client.post("/account/tokens/new", fields)
-
-
-def test_a_token_is_shown_once_and_works(world: World, developer: Client) -> None:
-    answer = _create_token(developer, projects="secret")
-    page = answer.content.decode()
-    assert answer.status_code == 201 and answer["Cache-Control"].count("no-store")
-    secret = re.search(r"hbr_[0-9A-Za-z]{46}", page)
-    assert secret and "docker login" in page and "--password-stdin" in page
-    token = PersonalToken.objects.get(user=world.developer)
-    assert token.projects == [world.secret.pk] and token.scopes == ["pull", "push"]
-    assert timedelta(days=29) < token.expires_at - timezone.now() < timedelta(days=31)
-    listed = _text(developer, "/account/tokens")
-    assert "laptop" in listed and secret[0] not in listed
-
-
-@pytest.mark.parametrize(
-    ("fields", "text"),
-    [
-        ({"name": ""}, "Enter a name."),
-        ({"scopes": []}, "Choose at least one."),
-        ({"scopes": ["admin"]}, "Select a valid choice"),
-        ({"projects": "empty nothing-there"}, "There is no project nothing-there."),
-        ({"projects": "library,secret"}, ""),
-        ({"expires": "day"}, "Choose a day."),
-        ({"expires": "day", "day": "2020-01-01"}, "This day is past."),
-        ({"expires": "day", "day": "31.3.2026"}, "Enter a date"),
-    ],
-)
-def test_a_token_refused_in_place(world: World, developer: Client, fields: dict[str, object], text: str) -> None:
-    answer = _create_token(developer, **fields)
-    if not text:
-        assert answer.status_code == 201
-        return
-    assert answer.status_code == 400 and text in answer.content.decode()
-    assert not PersonalToken.objects.exists()
-
-
-def test_a_projects_name_one_may_not_see_is_unknown(world: World, outsider: Client) -> None:
-    assert "There is no project secret." in _create_token(outsider, projects="secret").content.decode()
-
-
-def test_a_second_token_of_a_name(world: World, developer: Client) -> None:
-    assert _create_token(developer).status_code == 201
-    again = _create_token(developer)
-    assert again.status_code == 400 and "of this name already" in again.content.decode()
-
-
-def test_administrators_limit_how_long_tokens_live(world: World, developer: Client) -> None:
-    config.config_set(personal_token_max_days=10)
-    config.forget()
-    page = _text(developer, "/account/tokens/new")
-    assert 'value="7"' in page and 'value="30"' not in page and 'value="never"' not in page
-    late = (timezone.now() + timedelta(days=20)).date().isoformat()
-    refused = _create_token(developer, expires="day", day=late)
-    assert refused.status_code == 400 and "10 days at most" in refused.content.decode()
-    last = (timezone.now() + timedelta(days=9)).date().isoformat()
-    assert _create_token(developer, expires="day", day=last).status_code == 201
-
-
-def test_revoking_asks_first(world: World, developer: Client, guest: Client) -> None:
-    _create_token(developer)
-    path = f"/account/tokens/{PersonalToken.objects.get().pk}/revoke"
-    assert guest.get(path).status_code == 404 and guest.post(path).status_code == 404
-    assert "can no longer sign in" in _text(developer, path)
-    assert PersonalToken.objects.count() == 1
-    assert developer.post(path)["Location"] == "/account/tokens"
-    assert not PersonalToken.objects.exists()
-
-
 # ---------------------------------------------------------------------------------------------------- signing up and in
 
 
@@ -307,13 +181,13 @@ def test_signing_up_where_it_is_allowed(world: World, anonymous: Client) -> None
     assert anonymous.post("/account/sign-up", fields).status_code == 404
     config.config_set(self_registration=True)
     config.forget()
-    assert "/account/sign-up" in _text(anonymous, "/account/sign-in")
+    assert "/account/sign-up" in text(anonymous, "/account/sign-in")
     taken = anonymous.post("/account/sign-up", fields | {"username": "dev", "again": "other"})
     page = taken.content.decode()
     assert taken.status_code == 400 and "has this name already" in page and "differ" in page and 'value="New"' in page
     assert anonymous.post("/account/sign-up", fields)["Location"] == "/harbor/projects"
     assert User.objects.get(username="new").sysadmin_flag is False
-    assert "new" in _text(anonymous, "/account/profile")
+    assert "new" in text(anonymous, "/account/profile")
 
 
 def test_title_and_picture_of_the_sign_in_page(db: None, anonymous: Client, settings: Any, tmp_path: Path) -> None:
@@ -321,7 +195,7 @@ def test_title_and_picture_of_the_sign_in_page(db: None, anonymous: Client, sett
     picture = tmp_path / "harbour.png"
     picture.write_bytes(b"\x89PNG picture")
     settings.PORTAL_TITLE, settings.PORTAL_BACKGROUND = "Images of <ACME>", str(picture)
-    page = _text(anonymous, "/account/sign-in")
+    page = text(anonymous, "/account/sign-in")
     assert "Sign in to Images of &lt;ACME&gt;" in page and '/account/background"' in page
     answer = anonymous.get("/account/background")
     assert answer["Content-Type"] == "image/png" and answer.content == picture.read_bytes()
@@ -379,15 +253,15 @@ def test_preferences_follow_the_account(world: World) -> None:
     first, second = signed_in(world.developer), signed_in(world.developer)
     for choice in ({"theme": "dark"}, {"language": "zh-hans"}, {"dates": "iso"}, {"runtime": "podman"}):
         first.post("/account/preferences", choice)
-    page = _text(second, "/harbor/projects")
+    page = text(second, "/harbor/projects")
     assert 'data-theme="dark"' in page and 'lang="zh-hans"' in page
     assert re.search(r"<time [^>]*>\d{4}-\d\d-\d\d \d\d:\d\d</time>", page)
 
 
 def test_columns_are_remembered(world: World, admin: Client) -> None:
-    assert 'data-label="Created"' in _text(admin, "/harbor/components")
+    assert 'data-label="Created"' in text(admin, "/harbor/components")
     admin.post("/account/preferences", {"table": "components", "columns": ["access"]})
-    page = _text(admin, "/harbor/components")
+    page = text(admin, "/harbor/components")
     assert 'data-label="Created"' not in page and 'data-label="Access"' in page
 
 
@@ -422,9 +296,9 @@ def test_a_log_is_followed_to_its_end(world: World, admin: Client) -> None:
 
 
 def test_confirmation_carries_the_selection(world: World, admin: Client) -> None:
-    page = _text(admin, "/harbor/components/confirm?pick=1&pick=2&pick=x")
+    page = text(admin, "/harbor/components/confirm?pick=1&pick=2&pick=x")
     assert page.count('name="pick"') == 2
-    everything = _text(admin, "/harbor/components/confirm?pick_all=1&pick=1")
+    everything = text(admin, "/harbor/components/confirm?pick_all=1&pick=1")
     newest = re.search(r'name="newest" value="(\d+)"', everything)
     assert newest and 'name="pick"' not in everything and "Delete 3 things?" in everything
     Project.objects.create(name="later", owner=world.admin)
@@ -448,9 +322,9 @@ def test_commands_for_private_projects_name_the_credentials() -> None:
 
 def test_pages_of_private_projects_show_the_credentials(world: World, guest: Client) -> None:
     guest.cookies["harbor_runtime"] = "crictl"
-    private = _text(guest, f"/harbor/projects/{world.secret.pk}/repositories/inner/app")
+    private = text(guest, f"/harbor/projects/{world.secret.pk}/repositories/inner/app")
     assert "crictl pull --creds guest:PASSWORD localhost:8080/secret/inner/app:3.0" in private
-    public = _text(guest, f"/harbor/projects/{world.library.pk}/repositories/app")
+    public = text(guest, f"/harbor/projects/{world.library.pk}/repositories/app")
     assert "crictl pull localhost:8080/library/app:1.0" in public
 
 
