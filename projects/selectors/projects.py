@@ -1,10 +1,11 @@
 """Projects as lists, details, the summary and the search show them."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from django.core.cache import cache
 from django.db import connection
@@ -12,6 +13,7 @@ from django.db.models import Count, Q, Sum
 
 from auth.actor import Actor
 from auth.rbac import ROLE_ORDER
+from harbor_core.lib import sql
 from harbor_core.lib.filtering import Field, apply_filter, apply_sort, flag, time, whole
 from harbor_core.lib.pagination import Listing, Page, paginate
 from projects import access
@@ -114,12 +116,29 @@ def project_details(actor: Actor, projects: Iterable[Project]) -> list[ProjectDe
     ]
 
 
+_DETAIL = """
+    SELECT (SELECT COUNT(*) FROM harbor_projects_repository WHERE project_id = %s),
+        a.id, a.items, a.expires_at, a.creation_time, a.update_time
+    FROM (SELECT 1) one LEFT JOIN harbor_projects_cveallowlist a ON a.project_id = %s
+"""
+
+
 def project_detail(project: Project, roles: frozenset[int]) -> ProjectDetail:
-    """The figures of one project, for a caller whose roles there are known; one query."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM harbor_projects_repository WHERE project_id = %s", [project.pk])
-        count = cursor.fetchone()[0]
+    """The figures of one project, for a caller whose roles there are known, and its allowlist for
+    :func:`allowlist_of`; one query."""
+    row = sql.fetch_one(_DETAIL, [project.pk, project.pk])
+    assert row is not None  # of a row that is always there
+    count, *values = row
+    found = _allowlist(project.pk, values) if values[0] else CVEAllowlist(project_id=project.pk, items=[])
+    setattr(project, "cve_allowlist", found)  # noqa: B010 - the plugin does not see this side
     return ProjectDetail(project, count, tuple(role.value for role in ROLE_ORDER if role in roles))
+
+
+def _allowlist(project_id: int, values: Sequence[Any]) -> CVEAllowlist:
+    list_id, items, expires_at, created, updated = values
+    names = ["id", "project_id", "items", "expires_at", "creation_time", "update_time"]
+    row = [list_id, project_id, json.loads(items), expires_at, sql.moment(created), sql.moment(updated)]
+    return CVEAllowlist.from_db("default", names, row)
 
 
 def allowlist_of(project: Project) -> CVEAllowlist:
