@@ -21,10 +21,12 @@ from projects.services import quota, recording, repositories, tags, visibility
 from projects.services.hold import hold_project
 from projects.services.recording import Content
 
-_LIVE_BLOBS = """
-    SELECT b.digest, b.id, l.id FROM harbor_projects_blob b
+# The blobs first and once: planners without statistics would look for them again for each link of the repository.
+_LIVE_BLOBS = f"""
+    WITH b AS MATERIALIZED (SELECT id, digest FROM harbor_projects_blob b
+        WHERE digest IN ({{marks}}) AND {blob_service.IS_LIVE})
+    SELECT b.digest, b.id, l.id FROM b
     JOIN harbor_projects_repositoryblob l ON l.blob_id = b.id AND l.repository_name = %s
-    WHERE b.digest IN ({marks}) AND b.state = 'live'
 """
 
 
@@ -108,7 +110,7 @@ def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, 
     digests = [item.digest for item in wanted]
     if not digests:
         return {}, {}
-    found = sql.fetch_all(_LIVE_BLOBS.format(marks=sql.marks(digests)), [repository, *digests])
+    found = sql.fetch_all(_LIVE_BLOBS.format(marks=sql.marks(digests)), [*digests, repository])
     rows = {digest: blob for digest, blob, _ in found}
     sizes = storage.linked_sizes(repository, [digest for digest in digests if digest in rows])
     missing = [digest for digest in digests if sizes.get(digest) is None]

@@ -18,10 +18,10 @@ from projects.models import Accessory, Artifact, ArtifactBlob, ArtifactReference
 from projects.services import blobs as blob_service
 from projects.services import quota
 
-_HOLD_BLOBS = """
+_HOLD_BLOBS = f"""
     SELECT b.id, l.id FROM harbor_projects_blob b
-    JOIN harbor_projects_repositoryblob l ON l.blob_id = b.id AND l.repository_name = %s
-    WHERE b.id IN ({marks}) AND b.state = 'live' ORDER BY b.id
+    JOIN harbor_projects_repositoryblob l ON l.blob_id = b.id AND l.repository_name = %s AND l.blob_id IN ({{marks}})
+    WHERE b.id IN ({{marks}}) AND {blob_service.IS_LIVE} ORDER BY b.id
 """
 _ARTIFACT = "SELECT 1 FROM harbor_projects_artifact WHERE repository_id = %s AND digest = %s"
 _WAITING_ACCESSORIES = """
@@ -93,7 +93,7 @@ def hold_blobs(repository: str, blob_ids: Iterable[int]) -> dict[int, int]:
     """
     ids = sorted(blob_ids)
     share = " FOR SHARE OF b FOR KEY SHARE OF l" if connection.vendor == "postgresql" else ""
-    return dict(sql.fetch_all(_HOLD_BLOBS.format(marks=sql.marks(ids)) + share, [repository, *ids]))
+    return dict(sql.fetch_all(_HOLD_BLOBS.format(marks=sql.marks(ids)) + share, [repository, *ids, *ids]))
 
 
 def record_artifact(

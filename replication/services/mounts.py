@@ -12,8 +12,12 @@ def neighbour(policy: ReplicationPolicy, digest: str, own: str) -> str:
     """Another repository at the target than ``own`` that may have the blob; empty when none is known. For a remote
     target it is a guess: one that this policy copies too, from a repository here that has the blob. A wrong one costs
     nothing, the receiver then opens an upload as it would have done."""
-    links = RepositoryBlob.objects.filter(blob__digest=digest, blob__state=Blob.State.LIVE, is_manifest=False)
-    names = links.order_by("repository_name").values_list("repository_name", flat=True)
+    links = RepositoryBlob.objects.filter(blob__digest=digest, is_manifest=False)
+    names = (
+        links.exclude(blob__state=Blob.State.DELETING)
+        .order_by("repository_name")
+        .values_list("repository_name", flat=True)
+    )
     if policy.target is None:
         return names.exclude(repository_name=own).first() or ""
     choice = Choice(policy.filters)
