@@ -35,9 +35,11 @@ ROLES = ("redis", "registry", "core", "waiting", "worker", "beat", "gateway")
 
 class Stack:
     """Attributes after ``start``: ``url``, ``host``, ``port``, ``data_dir``, ``admin`` (name, password),
-    ``storage_root``, ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``."""
+    ``storage_root``, ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``. ``code`` is the folder of the release
+    that is run."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: Path = ROOT) -> None:
+        self.code = code
         self.host = "localhost"
         self.port = free_port()
         self.folder = temp_folder("harbor-stack")
@@ -88,7 +90,7 @@ class Stack:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harbor_core.standalone"],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
