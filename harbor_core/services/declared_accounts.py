@@ -82,9 +82,8 @@ class Groups:
         return fields(where, value or {}, self.FIELDS)
 
     def read(self, names: set[str]) -> dict[str, Any]:
-        wanted = {_folded(name) for name in names}
-        known = {_group_key(group): group for group in groups_in_use()} if type_in_use() else {}
-        return {name: _group_shown(known[_folded(name)]) for name in names if _folded(name) in wanted & known.keys()}
+        known = {name: _group(name) for name in names}
+        return {name: _group_shown(group) for name, group in known.items() if group is not None}
 
     def export(self) -> dict[str, Any]:
         return {_group_key(group): _group_shown(group) for group in groups_in_use()} if type_in_use() else {}
@@ -96,7 +95,7 @@ class Groups:
         ldap = current is UserGroup.Type.LDAP
         if not ldap and values.get("name", name) != name:
             raise HarborError("BAD_REQUEST", "a group of this authentication is called as it is known by")
-        known = {_group_key(group): group for group in groups_in_use()}.get(_folded(name))
+        known = _group(name)
         if known is None:
             label = values.get("name", "") if ldap else name
             groups.create(actor, name=label, group_type=current, dn=name if ldap else "")
@@ -108,9 +107,13 @@ def _group_key(group: UserGroup) -> str:
     return group.ldap_group_dn or group.group_name
 
 
-def _folded(name: str) -> str:
-    """As groups are kept: case does not matter in a directory."""
-    return name.lower() if type_in_use() is UserGroup.Type.LDAP else name
+def _group(name: str) -> UserGroup | None:
+    """In a directory case does not matter."""
+    current = type_in_use()
+    if current is None:
+        return None
+    known_by = {"ldap_group_dn": name.lower()} if current is UserGroup.Type.LDAP else {"group_name": name}
+    return groups_in_use().filter(**known_by).first()
 
 
 def _group_shown(group: UserGroup) -> dict[str, str]:
@@ -149,14 +152,17 @@ class Robots:
         return stated
 
     def read(self, names: set[str]) -> dict[str, Any]:
-        return {_robot_key(robot): _robot_shown(robot) for robot in every_robot() if _robot_key(robot) in names}
+        short = {name.rpartition("+")[2] for name in names}
+        found = {_robot_key(robot): robot for robot in every_robot().filter(name__in=short)}
+        return {name: _robot_shown(robot) for name, robot in found.items() if name in names}
 
     def export(self) -> dict[str, Any]:
         shown = {_robot_key(robot): without(_robot_shown(robot), self._DEFAULTS) for robot in every_robot()}
         return dict(sorted(shown.items()))
 
     def put(self, actor: Actor, name: str, values: dict[str, Any]) -> None:
-        robot = next((robot for robot in every_robot() if _robot_key(robot) == name), None)
+        called_so = every_robot().filter(name=name.rpartition("+")[2])
+        robot = next((robot for robot in called_so if _robot_key(robot) == name), None)
         if robot is None:
             robot = self._create(actor, name, values)
         else:

@@ -16,7 +16,7 @@ from jobservice.services import gc, purge, storage_audit, system_jobs
 from jobservice.states import SYSTEM
 from projects.services import allowlist
 from replication.models import Registry, ReplicationPolicy
-from replication.services import policies, registries
+from replication.services import choosing, policies, registries
 
 LOCAL = 0
 MORE = Nested({"access_key": Text(default=""), "access_secret": Text(required=True)})
@@ -170,7 +170,8 @@ class Replications:
     }
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
-        return fields(where, value, self.FIELDS)
+        stated = fields(where, value, self.FIELDS)
+        return stated | ({"filters": choosing.checked(stated["filters"])} if "filters" in stated else {})
 
     def read(self, names: set[str]) -> dict[str, Any]:
         found = ReplicationPolicy.objects.filter(name__in=names).select_related("source", "target")

@@ -77,6 +77,18 @@ def masked(hook: Mapping[str, Any]) -> dict[str, Any]:
     return {**hook, "targets": targets}
 
 
+def unmasked(hooks: Mapping[str, Mapping[str, Any]], stated: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The other way round: with the headers that are stated where the targets are those, else with none, so that what
+    is stored stays."""
+    found = {}
+    for name, hook in hooks.items():
+        given = whole(stated[name], None) if name in stated else None
+        same = given is not None and masked(given)["targets"] == hook["targets"]
+        kept = [{**target, "auth_header": None} for target in hook["targets"]]
+        found[name] = {**hook, "targets": given["targets"] if given is not None and same else kept}
+    return found
+
+
 def without_headers(hook: Mapping[str, Any]) -> dict[str, Any]:
     targets = [{key: value for key, value in target.items() if key != "auth_header"} for target in hook["targets"]]
     return {**hook, "targets": targets}

@@ -211,7 +211,14 @@ def test_mirrors(remote: RemoteRegistry) -> None:
         "projects": {
             "mirror": {"proxy_of": "hub", "metadata": {"proxy_mirror_names": "hub.example", "proxy_speed_kb": "5"}}
         },
-        "replications": {"in": {"source": "hub", "platforms": ["linux/amd64"], "window": "22:00-06:00"}},
+        "replications": {
+            "in": {
+                "source": "hub",
+                "platforms": ["linux/amd64"],
+                "window": "22:00-06:00",
+                "filters": [{"type": "name", "value": "team/**"}],
+            }
+        },
     }
     first = again(document)
     assert first["projects"]["mirror"]["metadata"] == document["projects"]["mirror"]["metadata"]
@@ -219,3 +226,5 @@ def test_mirrors(remote: RemoteRegistry) -> None:
     declared.apply(ACTOR, document)
     assert MirrorName.objects.get().project == Project.objects.get(name="mirror")
     assert declared.apply(ACTOR, first) == [] and declared.apply(ACTOR, document) == []
+    changed = {"version": 1, "replications": {"in": {"override": True}}}
+    assert [change.where for change in declared.apply(ACTOR, changed)] == ["replications.in.override"]

@@ -230,8 +230,8 @@ class Stack:
             answer.raise_for_status()
             return str(answer.json()["token"])
 
-    def manage(self, *argv: str) -> str:
-        """Run a management command in the stack's environment and return its output. Raises CalledProcessError."""
+    def command(self, *argv: str) -> tuple[list[str], dict[str, str]]:
+        """A management command of the stack, and the environment it needs."""
         from harbor_core.standalone import config, programs
 
         saved = dict(os.environ)
@@ -242,10 +242,16 @@ class Stack:
         finally:
             os.environ.clear()
             os.environ.update(saved)
-        command = [sys.executable, "manage.py", *argv]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return [sys.executable, "manage.py", *argv], environment
+
+    def manage(self, *argv: str) -> str:
+        """Run a management command and return its output. Raises CalledProcessError."""
+        command, environment = self.command(*argv)
+        done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            failed = subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            failed.add_note(done.stdout[-2000:] + done.stderr[-4000:])
+            raise failed
         return done.stdout
 
 
