@@ -20,7 +20,7 @@ class Robot(models.Model):
     description = models.CharField(max_length=1024, blank=True)
     secret_digest = models.CharField(max_length=64)
     # The secret before the last refresh goes on working until then, so that clients can be moved one by one.
-    previous_secret_digest = models.CharField(max_length=64, blank=True)
+    previous_secret_digest = models.CharField(max_length=64, blank=True, db_default="", default="")
     previous_secret_until = models.DateTimeField(null=True)
     duration = models.IntegerField(default=-1)  # days, -1: never expires
     expires_at = models.DateTimeField(null=True)  # None: never

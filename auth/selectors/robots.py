@@ -102,6 +102,11 @@ def robots_in(project: Project | None, *, name: str = "") -> QuerySet[Robot]:
     return robots.filter(name__icontains=name.removeprefix(lead))
 
 
+def every_robot() -> QuerySet[Robot]:
+    """Of the system and of projects, with their grants and trusts."""
+    return _robots().prefetch_related("trusts").order_by("pk")
+
+
 def _short_names(condition: Condition, project: Project | None) -> Condition:
     """Clients know the full name, as answers show it; the table has the short one."""
     lead = robot_names.full("", project.name if project else None)

@@ -58,14 +58,17 @@ def may_register(actor: Actor, from_browser: bool) -> bool:
     return True
 
 
-def create(actor: Actor, *, username: str, password: str, realname: str, email: str = "", comment: str = "") -> User:
-    """A new account. Raises BAD_REQUEST, CONFLICT when the name or the address is taken, FORBIDDEN where accounts come
-    from elsewhere."""
+def create(
+    actor: Actor, *, username: str, password: str | None, realname: str, email: str = "", comment: str = ""
+) -> User:
+    """A new account; without a password (None) nobody can sign in until it is given one. Raises BAD_REQUEST, CONFLICT
+    when the name or the address is taken, FORBIDDEN where accounts come from elsewhere."""
     if config_get("auth_mode") != "db_auth":
         raise HarborError("FORBIDDEN", "accounts are managed by the configured identity provider")
     check_name("username", username)
     check_profile(email, realname, comment)
-    check_password_rules(password)
+    if password is not None:
+        check_password_rules(password)
     if robot_names.is_taken(username):
         raise HarborError("CONFLICT", f"a robot signs in as {username}")
     user = User(username=username, email=email or None, realname=realname, comment=comment)

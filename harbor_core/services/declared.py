@@ -6,15 +6,17 @@ all of it, or nothing; a dry run is the same transaction, rolled back, so it als
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from auth.actor import Actor
 from harbor_core.lib.errors import HarborError
-from harbor_core.services import config, declared_projects, declared_system
+from harbor_core.services import config, declared_accounts, declared_projects, declared_system, declared_webhooks
 from harbor_core.services.declared_sections import Section, unknown
 from projects import access
 
@@ -22,9 +24,14 @@ VERSION = 1
 # In this order: each may name what those before it hold.
 SECTIONS: dict[str, Section] = {
     "configuration": declared_system.Configuration(),
+    "cve_allowlist": declared_system.Allowlist(),
+    "users": declared_accounts.Users(),
+    "groups": declared_accounts.Groups(),
     "labels": declared_projects.Labels(),
     "registries": declared_system.Registries(),
     "projects": declared_projects.Projects(),
+    "robots": declared_accounts.Robots(),
+    "webhooks": declared_webhooks.Webhooks(),
     "replications": declared_system.Replications(),
     "schedules": declared_system.Schedules(),
 }
@@ -56,27 +63,36 @@ def apply(actor: Actor, document: Any, *, dry_run: bool = False) -> list[Change]
     Raises HarborError with the place of what cannot be.
     """
     sections = _checked(document)
-    changes: list[Change] = []
-    try:
-        with transaction.atomic():
+    with undone() if dry_run else kept():
+        before = _state(sections)
+        for name, entries in sections.items():
+            for key, values in entries.items():
+                try:
+                    SECTIONS[name].put(actor, key, values)
+                except HarborError as error:
+                    raise HarborError(error.code, f"{name}.{key}: {error.message}") from error
             config.forget()
-            before = _state(sections)
-            for name, entries in sections.items():
-                for key, values in entries.items():
-                    try:
-                        SECTIONS[name].put(actor, key, values)
-                    except HarborError as error:
-                        raise HarborError(error.code, f"{name}.{key}: {error.message}") from error
-                config.forget()
-            changes = list(_differences("", before, _state(sections)))
-            if dry_run:
-                raise _Undo
-    except _Undo:
-        pass
+        return list(_differences("", before, _state(sections)))
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """One transaction, in which what this process remembers of settings and rights is read again."""
+    try:
+        config.forget()
+        with transaction.atomic():
+            yield
     finally:
         config.forget()
         access.forget()
-    return changes
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """As :func:`kept`, rolled back at its end."""
+    with suppress(_Undo), kept():
+        yield
+        raise _Undo
 
 
 def _checked(document: Any) -> dict[str, dict[str, Any]]:
@@ -94,16 +110,32 @@ def _checked(document: Any) -> dict[str, dict[str, Any]]:
 
 
 def _filled_in(where: str, value: Any) -> Any:
-    """``{env: NAME}`` stands for the value of that variable: secrets need not be in the document."""
+    """``{env: NAME}`` stands for the value of that variable, ``{file: PATH}`` for the text of that file without the end
+    of its last line: secrets need not be in the document."""
     if isinstance(value, dict):
-        if value.keys() == {"env"} and isinstance(value["env"], str):
-            if value["env"] not in os.environ:
-                raise HarborError("BAD_REQUEST", f"{where}: the variable {value['env']} is not set")
-            return os.environ[value["env"]]
+        if len(value) == 1 and isinstance(name := next(iter(value.values())), str):
+            match next(iter(value)):
+                case "env":
+                    return _variable(where, name)
+                case "file":
+                    return _text_of(where, name)
         return {key: _filled_in(f"{where}.{key}", entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [_filled_in(f"{where}[{position}]", entry) for position, entry in enumerate(value)]
     return value
+
+
+def _variable(where: str, name: str) -> str:
+    if name not in os.environ:
+        raise HarborError("BAD_REQUEST", f"{where}: the variable {name} is not set")
+    return os.environ[name]
+
+
+def _text_of(where: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as exc:
+        raise HarborError("BAD_REQUEST", f"{where}: the file {path[:200]} cannot be read") from exc
 
 
 def _state(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

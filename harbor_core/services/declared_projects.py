@@ -1,22 +1,19 @@
 """Sections of the declared configuration about content: labels of the system, and projects with all that is in their
 settings."""
 
-import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
-
-from django.conf import settings
 
 from auth.actor import Actor
 from auth.rbac import ROLE_NAMES
 from auth.services.groups import GroupReference
-from harbor_core.lib import crypto
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.wire import Anything, Flag, Items, Nested, Pairs, Text, Whole
+from harbor_core.services import declared_webhooks
 from harbor_core.services.declared_sections import differs, fields
-from projects.models import ImmutableRule, Label, Member, Project, Quota, RetentionPolicy, WebhookPolicy
+from projects.models import ImmutableRule, Label, Member, Project, Quota, RetentionPolicy
 from projects.models.quota import UNLIMITED
-from projects.services import immutability, labels, members, metadata, projects, quota, retention, webhooks
+from projects.services import allowlist, immutability, labels, members, metadata, projects, quota, retention
 from projects.services.members import UserReference
 from replication.models import Registry
 
@@ -45,23 +42,8 @@ RETENTION = Nested(
         "rules": Items(Pairs(Anything()), default=[]),
     }
 )
-TARGET = Nested(
-    {
-        "type": Text(default="http"),
-        "address": Text(default=""),
-        "auth_header": Text(),
-        "skip_cert_verify": Flag(default=False),
-        "payload_format": Text(default=""),
-    }
-)
-WEBHOOK = Nested(
-    {
-        "description": Text(default=""),
-        "enabled": Flag(default=True),
-        "event_types": Items(Text(), default=[]),
-        "targets": Items(TARGET, default=[]),
-    }
-)
+ALLOWLIST = Nested({"items": Items(Text(), default=[]), "expires_at": Whole()})
+NO_ALLOWLIST: dict[str, Any] = {"items": [], "expires_at": None}
 GROUP = "group:"
 _ROLES = {name: int(role) for role, name in ROLE_NAMES.items()}
 _RULE_CONSTANTS = {"action": immutability.ACTION, "template": immutability.TEMPLATE}
@@ -109,15 +91,20 @@ class Projects:
         "labels": Pairs(LABEL),
         "immutable_rules": Items(RULE),
         "retention": RETENTION,
-        "webhooks": Pairs(WEBHOOK),
+        "webhooks": Pairs(declared_webhooks.WEBHOOK),
+        "cve_allowlist": ALLOWLIST,
     }
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
-        return fields(where, value or {}, self.FIELDS)
+        stated = fields(where, value or {}, self.FIELDS)
+        if "retention" in stated:
+            rules = retention.checked_rules(stated["retention"]["rules"])
+            stated["retention"] = stated["retention"] | {"rules": [_without_id(rule) for rule in rules]}
+        return stated
 
     def read(self, names: set[str]) -> dict[str, Any]:
         found = Project.objects.filter(name__in=names, deleted=False)
-        return {project.name: _masked(_shown(project)) for project in found}
+        return {project.name: self.masked(_shown(project)) for project in found}
 
     def export(self) -> dict[str, Any]:
         found = Project.objects.filter(deleted=False).order_by("name")
@@ -129,7 +116,11 @@ class Projects:
             project = self._create(actor, name, values)
         current = _shown(project)
         if "webhooks" in values:
-            values = values | {"webhooks": _with_headers(values["webhooks"], current["webhooks"])}
+            hooks = {
+                key: declared_webhooks.whole(hook, current["webhooks"].get(key))
+                for key, hook in values["webhooks"].items()
+            }
+            values = values | {"webhooks": hooks}
         if values.get("proxy_of", current["proxy_of"]) != current["proxy_of"]:
             raise HarborError("BAD_REQUEST", "a project stays the proxy of what it was made for")
         self._put_metadata(actor, project, values, current)
@@ -138,6 +129,12 @@ class Projects:
         for part, put in _PARTS.items():
             if part in values and values[part] != current[part]:
                 put(actor, project, values[part], current[part])
+
+    @staticmethod
+    def masked(values: Mapping[str, Any]) -> dict[str, Any]:
+        """Credentials of webhooks as something that tells two apart and nothing else."""
+        hooks = {name: declared_webhooks.masked(hook) for name, hook in values.get("webhooks", {}).items()}
+        return {**values, "webhooks": hooks} if hooks else dict(values)
 
     @staticmethod
     def _create(actor: Actor, name: str, values: Mapping[str, Any]) -> Project:
@@ -173,37 +170,17 @@ def _shown(project: Project) -> dict[str, Any]:
         "labels": _labels_of(project),
         "immutable_rules": _rules_of(project),
         "retention": _retention_of(project),
-        "webhooks": _webhooks_of(project),
+        "webhooks": declared_webhooks.shown(project),
+        "cve_allowlist": _allowlist_of(project),
     }
-
-
-def _masked(values: dict[str, Any]) -> dict[str, Any]:
-    """Credentials of webhooks as something that tells two apart and nothing else."""
-
-    def masked(target: Mapping[str, Any]) -> dict[str, Any]:
-        header = target["auth_header"]
-        known = hmac.new(settings.SECRET_KEY.encode(), header.encode(), "sha256").hexdigest()[:8]
-        return {**target, "auth_header": f"(secret {known})" if header else ""}
-
-    hooks = {
-        name: hook | {"targets": [masked(target) for target in hook["targets"]]}
-        for name, hook in values["webhooks"].items()
-    }
-    return values | {"webhooks": hooks}
 
 
 def _trimmed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without what a new project has anyway, and without credentials of webhooks."""
-    shown = {name: value for name, value in values.items() if value not in ("", {}, [], None, UNLIMITED)}
-    hooks = {
-        name: hook | {"targets": [_without_header(target) for target in hook["targets"]]}
-        for name, hook in values["webhooks"].items()
-    }
-    return shown | ({"webhooks": hooks} if hooks else {})
-
-
-def _without_header(target: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in target.items() if name != "auth_header"}
+    empty: tuple[Any, ...] = ("", {}, [], None, UNLIMITED, NO_ALLOWLIST)
+    stated = {name: value for name, value in values.items() if value not in empty}
+    hooks = {name: declared_webhooks.without_headers(hook) for name, hook in values["webhooks"].items()}
+    return stated | ({"webhooks": hooks} if hooks else {})
 
 
 # ---------------------------------------------------------------------- parts that are stated whole
@@ -257,9 +234,13 @@ def _retention_of(project: Project) -> dict[str, Any] | None:
     policy = RetentionPolicy.objects.filter(project=project).first()
     if policy is None:
         return None
-    rules = [{key: value for key, value in rule.items() if key != "id"} for rule in policy.rules]
+    rules = [_without_id(rule) for rule in policy.rules]
     extras = {"keep_newest": policy.keep_newest, "max_delete_percent": policy.max_delete_percent}
     return {"cron": policy.cron, **extras, "rules": rules}
+
+
+def _without_id(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in rule.items() if key != "id"}
 
 
 def _put_retention(actor: Actor, project: Project, wanted: Mapping[str, Any], current: Any) -> None:
@@ -270,46 +251,13 @@ def _put_retention(actor: Actor, project: Project, wanted: Mapping[str, Any], cu
     retention.revise(actor, project, change)
 
 
-def _webhooks_of(project: Project) -> dict[str, Any]:
-    rows = WebhookPolicy.objects.filter(project=project).order_by("name")
-    return {
-        row.name: {
-            "description": row.description,
-            "enabled": row.enabled,
-            "event_types": row.event_types,
-            "targets": [
-                target | {"auth_header": crypto.decrypt(target["auth_header"]) if target.get("auth_header") else ""}
-                for target in row.targets
-            ],
-        }
-        for row in rows
-    }
+def _allowlist_of(project: Project) -> dict[str, Any]:
+    found = allowlist.get(project.pk)
+    return {"items": list(found.items), "expires_at": found.expires_at}
 
 
-def _with_headers(wanted: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """A target whose credentials are not stated keeps those that are stored for its address."""
-
-    def filled(name: str, target: Mapping[str, Any]) -> dict[str, Any]:
-        stored = current.get(name, {}).get("targets", ())
-        known = next((one["auth_header"] for one in stored if one["address"] == target["address"]), "")
-        header = known if target["auth_header"] is None else target["auth_header"]
-        form = target["payload_format"] or ("Default" if target["type"] == "http" else "")
-        return {**target, "auth_header": header, "payload_format": form}
-
-    return {
-        name: {**hook, "targets": [filled(name, target) for target in hook["targets"]]} for name, hook in wanted.items()
-    }
-
-
-def _put_webhooks(actor: Actor, project: Project, wanted: Mapping[str, Any], current: Mapping[str, Any]) -> None:
-    ids = dict(WebhookPolicy.objects.filter(project=project).values_list("name", "pk"))
-    for name in ids.keys() - wanted.keys():
-        webhooks.delete(actor, project, ids[name])
-    for name, values in wanted.items():
-        if name not in ids:
-            webhooks.create(actor, project, {**values, "name": name})
-        elif current.get(name) != values:
-            webhooks.update(actor, project, ids[name], {**values, "name": name})
+def _put_allowlist(actor: Actor, project: Project, wanted: Mapping[str, Any], current: Any) -> None:
+    allowlist.set(actor, project, wanted["items"], wanted["expires_at"])
 
 
 _PARTS: dict[str, Callable[[Actor, Project, Any, Any], None]] = {
@@ -317,5 +265,6 @@ _PARTS: dict[str, Callable[[Actor, Project, Any, Any], None]] = {
     "labels": _put_labels,
     "immutable_rules": _put_rules,
     "retention": _put_retention,
-    "webhooks": _put_webhooks,
+    "webhooks": declared_webhooks.put_all,
+    "cve_allowlist": _put_allowlist,
 }

@@ -45,3 +45,8 @@ def fields(where: str, value: Any, readers: Mapping[str, Reader]) -> dict[str, A
 
 def differs(stated: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
     return any(name not in current or current[name] != value for name, value in stated.items())
+
+
+def without(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a new entry has anyway."""
+    return {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}

@@ -7,18 +7,19 @@ from typing import Any
 from auth.actor import Actor
 from harbor_core.lib.config_keys import DEFAULTS, EDITABLE, SECRETS, SETTINGS
 from harbor_core.lib.errors import HarborError
-from harbor_core.lib.wire import Anything, Flag, Items, Nested, Pairs, Text, Whole
+from harbor_core.lib.wire import Anything, Flag, Items, Nested, Pairs, Reader, Text, Whole
 from harbor_core.services import configurations
 from harbor_core.services.config import config_get, is_pinned
-from harbor_core.services.declared_sections import differs, fields, unknown
+from harbor_core.services.declared_sections import differs, fields, unknown, without
 from jobservice.models import Schedule
 from jobservice.services import gc, purge, storage_audit, system_jobs
 from jobservice.states import SYSTEM
+from projects.services import allowlist
 from replication.models import Registry, ReplicationPolicy
-from replication.secrets import unsealed
-from replication.services import policies, registries
+from replication.services import choosing, policies, registries
 
 LOCAL = 0
+MORE = Nested({"access_key": Text(default=""), "access_secret": Text(required=True)})
 
 
 class Configuration:
@@ -41,7 +42,34 @@ class Configuration:
         configurations.update(actor, {name: values})
 
 
+class Allowlist:
+    """Vulnerabilities that count nowhere: ``items`` and ``expires_at`` (seconds since 1970, null for never)."""
+
+    READERS: Mapping[str, Reader] = {"items": Items(Text()), "expires_at": Whole()}
+
+    def checked(self, where: str, value: Any) -> Any:
+        name = where.partition(".")[2]
+        unknown("cve_allowlist", [name], self.READERS)
+        return None if name == "expires_at" and value is None else self.READERS[name].load(where, value)
+
+    def read(self, names: set[str]) -> dict[str, Any]:
+        found = allowlist.get(None)
+        current = {"items": list(found.items), "expires_at": found.expires_at}
+        return {name: value for name, value in current.items() if name in names}
+
+    def export(self) -> dict[str, Any]:
+        return {name: value for name, value in self.read(set(self.READERS)).items() if value not in ([], None)}
+
+    def put(self, actor: Actor, name: str, values: Any) -> None:
+        current = self.read(set(self.READERS))
+        if current[name] != values:
+            wanted = current | {name: values}
+            allowlist.set(actor, None, wanted["items"], wanted["expires_at"])
+
+
 class Registries:
+    """``tolerant``: one that does not answer is made all the same, as unhealthy."""
+
     FIELDS = {
         "type": Text(),
         "url": Text(),
@@ -53,14 +81,25 @@ class Registries:
         "access_secret": Text(),
         "client_certificate": Text(),
         "client_key": Text(),
+        "proxy": Text(),
+        "more_credentials": Items(MORE),
         "timeout": Whole(),
         "speed": Whole(),
     }
-    _SECRETS = ("access_secret", "client_key")
-    _DEFAULTS: Mapping[str, Any] = dict.fromkeys(FIELDS, "") | {"insecure": False, "timeout": 0, "speed": 0}
+    _SECRETS = ("access_secret", "client_key", "more_credentials")
+    _DEFAULTS: Mapping[str, Any] = dict.fromkeys(FIELDS, "") | {
+        "insecure": False, "timeout": 0, "speed": 0, "more_credentials": [],
+    }  # fmt: skip
+
+    def __init__(self, *, tolerant: bool = False) -> None:
+        self._tolerant = tolerant
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
-        return fields(where, value, self.FIELDS)
+        stated = fields(where, value, self.FIELDS)
+        if "more_credentials" in stated:
+            pairs = [(pair["access_key"], pair["access_secret"]) for pair in stated["more_credentials"]]
+            stated["more_credentials"] = pairs
+        return stated
 
     def read(self, names: set[str]) -> dict[str, Any]:
         found = Registry.objects.filter(name__in=names)
@@ -69,28 +108,25 @@ class Registries:
 
     def export(self) -> dict[str, Any]:
         every = self.read(set(Registry.objects.order_by("name").values_list("name", flat=True)))
-        return {name: _without(values, self._DEFAULTS) for name, values in sorted(every.items())}
+        return {name: without(values, self._DEFAULTS) for name, values in sorted(every.items())}
 
     def put(self, actor: Actor, name: str, values: dict[str, Any]) -> None:
         registry = Registry.objects.filter(name=name).first()
         if registry is None:
             given = {**self._DEFAULTS, **values, "name": name}
             kind = given.pop("type") or "docker-registry"
-            registries.create(actor, kind=kind, values=given)
+            registries.create(actor, kind=kind, values=given, tolerant=self._tolerant)
             return
         if values.get("type", registry.type) != registry.type:
             raise HarborError("BAD_REQUEST", f"it is of type {registry.type}: delete it first")
         current = self.read({name})[name]
-        for secret in self._SECRETS:
-            if secret in values:
-                current[secret] = unsealed(getattr(registry, secret))
+        if values.get("proxy") == registry.proxy:  # as it was written out: with the password that is stored
+            values = {key: value for key, value in values.items() if key != "proxy"}
+        clear = registries.merged(registry, {})
+        current |= {name: clear[name] for name in (*self._SECRETS, "proxy")}
         if differs(values, current):
             changes = {key: None for key in self.FIELDS if key != "type"} | {"name": None}
             registries.update(actor, registry.pk, changes | {k: v for k, v in values.items() if k != "type"})
-
-
-def _without(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value != defaults.get(name)}
 
 
 class Replications:
@@ -134,7 +170,8 @@ class Replications:
     }
 
     def checked(self, where: str, value: Any) -> dict[str, Any]:
-        return fields(where, value, self.FIELDS)
+        stated = fields(where, value, self.FIELDS)
+        return stated | ({"filters": choosing.checked(stated["filters"])} if "filters" in stated else {})
 
     def read(self, names: set[str]) -> dict[str, Any]:
         found = ReplicationPolicy.objects.filter(name__in=names).select_related("source", "target")
@@ -148,7 +185,7 @@ class Replications:
 
     def export(self) -> dict[str, Any]:
         every = self.read(set(ReplicationPolicy.objects.values_list("name", flat=True)))
-        return {name: _without(values, self._DEFAULTS) for name, values in sorted(every.items())}
+        return {name: without(values, self._DEFAULTS) for name, values in sorted(every.items())}
 
     def put(self, actor: Actor, name: str, values: dict[str, Any]) -> None:
         policy = ReplicationPolicy.objects.filter(name=name).select_related("source", "target").first()

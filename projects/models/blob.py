@@ -21,8 +21,8 @@ class Blob(models.Model):
     touched_at = models.DateTimeField(default=timezone.now)
     # What could not be deleted is left alone until then.
     parked_until = models.DateTimeField(null=True)
-    delete_failures = models.IntegerField(default=0)
-    delete_error = models.CharField(max_length=512, blank=True)
+    delete_failures = models.IntegerField(db_default=0, default=0)
+    delete_error = models.CharField(max_length=512, blank=True, db_default="", default="")
 
     class Meta:
         indexes = [
@@ -43,7 +43,7 @@ class RepositoryBlob(models.Model):
 
     repository_name = models.CharField(max_length=255)
     blob = models.ForeignKey(Blob, on_delete=models.CASCADE, related_name="links")
-    is_manifest = models.BooleanField(default=False)
+    is_manifest = models.BooleanField(db_default=False, default=False)
     touched_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

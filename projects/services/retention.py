@@ -1,6 +1,6 @@
 """Retention policies: made, changed and removed (contract 2.12); the job that runs them is services.retention_run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -160,7 +160,11 @@ def _checked(values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
     if values["scope"]["level"] != "project":
         raise _bad("the scope of a retention policy is a project")
     cron = _checked_trigger(values.get("trigger") or {})
-    given = values.get("rules") or []
+    return checked_rules(values.get("rules") or []), cron
+
+
+def checked_rules(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """As they are stored. Raises BAD_REQUEST, CONFLICT for two that are equal."""
     if len(given) > MAX_RULES:
         raise _bad(f"a retention policy has at most {MAX_RULES} rules")
     rules = [_checked_rule(position, rule) for position, rule in enumerate(given)]
@@ -170,7 +174,7 @@ def _checked(values: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str]:
         if identity in seen:
             raise HarborError("CONFLICT", f"rule {rule['id']} is the same as another one")
         seen.add(identity)
-    return rules, cron
+    return rules
 
 
 def _checked_trigger(trigger: Mapping[str, Any]) -> str:

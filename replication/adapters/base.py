@@ -151,12 +151,16 @@ class Adapter(ABC):
     def document(self, url: str, headers: Mapping[str, str] | None = None) -> tuple[Any, dict[str, str]]:
         """The JSON at an address, and the headers it came with (names in lower case). Raises UnhealthyError."""
         answer = self.get(url, headers=headers)
+        return self.parsed(url, answer), answer.headers
+
+    def parsed(self, url: str, answer: http.Answer) -> Any:
+        """The JSON of an answer. Raises UnhealthyError."""
         parts = urlsplit(url)
         if answer.status != 200:
             message = f"{parts.scheme}://{parts.netloc} answers {answer.status} to {parts.path}"
             raise UnhealthyError(message, answer.status)
         try:
-            return json.loads(answer.body), answer.headers
+            return json.loads(answer.body)
         except (ValueError, RecursionError) as exc:
             raise UnhealthyError(f"{parts.scheme}://{parts.netloc} does not answer with JSON") from exc
 

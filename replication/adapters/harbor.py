@@ -41,13 +41,13 @@ class Harbor(DockerRegistry):
         if answer.status != 200 or answer.body.strip().strip(b'"') != b"Pong":
             raise UnhealthyError(f"{self.endpoint.url} does not answer as Harbor does ({answer.status})")
         if self.endpoint.has_credentials:
-            answered = self._json("systeminfo")
+            answered = self.asked("systeminfo")
             if not isinstance(answered, dict) or not answered.get("harbor_version"):
                 raise UnhealthyError("the registry does not accept the credentials")
 
     def info(self) -> Info:
         try:
-            rows = self._json(f"labels?scope=g&page_size={LABELS_MAX}")
+            rows = self.asked(f"labels?scope=g&page_size={LABELS_MAX}")
         except UnhealthyError as exc:
             logger.warning("labels of %s cannot be read: %s", self.endpoint.url, exc)
             rows = []
@@ -56,27 +56,28 @@ class Harbor(DockerRegistry):
 
     def repositories(self) -> Iterator[str]:
         """Names of all the account may see. Raises UnhealthyError."""
-        yield from (str(row.get("name")) for row in self._rows("repositories?"))
+        yield from (str(row.get("name")) for row in self.listed("repositories?"))
 
     def artifacts(self, repository: str) -> Iterator[RemoteArtifact]:
         """Those that are listed. Raises UnhealthyError."""
-        for row in self._rows(f"{_path(repository)}/artifacts?with_label=true&"):
+        for row in self.listed(f"{_path(repository)}/artifacts?with_label=true&"):
             labels, tags = _named(row.get("labels")), _named(row.get("tags"))
             yield RemoteArtifact(str(row.get("type", "")), tuple(tags), frozenset(labels), str(row.get("digest", "")))
 
     def tags_of(self, repository: str, digest: str) -> list[str]:
         """Tags of an artifact; none when it is not there. Raises UnhealthyError."""
         try:
-            row = self._json(f"{_path(repository)}/artifacts/{digest}?with_tag=true")
+            row = self.asked(f"{_path(repository)}/artifacts/{digest}?with_tag=true")
         except UnhealthyError as exc:
             if exc.status == 404:
                 return []
             raise
         return _named(row.get("tags")) if isinstance(row, dict) else []
 
-    def _rows(self, path: str) -> Iterator[dict[str, Any]]:
+    def listed(self, path: str) -> Iterator[dict[str, Any]]:
+        """The rows of all pages; ``path`` ends with ? or &. Raises UnhealthyError."""
         for page in range(1, PAGES_MAX):
-            rows = self._json(f"{path}page={page}&page_size={PAGE}")
+            rows = self.asked(f"{path}page={page}&page_size={PAGE}")
             if not isinstance(rows, list):
                 raise UnhealthyError(f"{self.endpoint.url} does not answer with a list")
             yield from (row for row in rows if isinstance(row, dict))
@@ -94,10 +95,12 @@ class Harbor(DockerRegistry):
         if made.status not in (201, 409):
             raise UnhealthyError(f"{self.endpoint.url} answers {made.status} to a new project {project}")
 
-    def _json(self, path: str) -> Any:
-        """What the API answers. Raises UnhealthyError."""
+    def asked(self, path: str) -> Any:
+        """What the API answers; None where it answers with nothing. Raises UnhealthyError."""
         headers = {"Authorization": self.endpoint.basic} if self.endpoint.has_credentials else {}
-        return self.document(f"{self.endpoint.url}/api/v2.0/{path}", headers)[0]
+        url = f"{self.endpoint.url}/api/v2.0/{path}"
+        answer = self.get(url, headers=headers)
+        return None if answer.status == 200 and not answer.body.strip() else self.parsed(url, answer)
 
 
 def _path(repository: str) -> str:

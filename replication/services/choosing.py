@@ -20,7 +20,7 @@ def checked(filters: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """As they are stored: each type once, none that is empty. Raises BAD_REQUEST."""
     stored: dict[str, dict[str, Any]] = {}
     for given in filters:
-        kind, value, decoration = given["type"], given["value"], given["decoration"]
+        kind, value, decoration = given["type"], given["value"], given.get("decoration", "")
         if kind not in TYPES:
             raise _bad(f"a filter is of type {', '.join(TYPES)}, not {kind[:100]!r}")
         if kind in stored:

@@ -113,11 +113,12 @@ def _ask(kind: str, endpoint: Endpoint) -> None:
         raise _bad(f"the registry is unhealthy: {exc}") from exc
 
 
-def create(actor: Actor, *, kind: str, values: Mapping[str, Any]) -> Registry:
+def create(actor: Actor, *, kind: str, values: Mapping[str, Any], tolerant: bool = False) -> Registry:
     """``values`` are name, url, description, insecure, ca_certificate, credential_type, access_key, access_secret, and
     what DEFAULTS has. ``more_credentials`` are pairs of access key and secret.
 
-    Raises BAD_REQUEST, also when it does not answer; CONFLICT when the name is taken.
+    Raises BAD_REQUEST, also when it does not answer, unless ``tolerant``: then it is there as unhealthy; CONFLICT when
+    the name is taken.
     """
     given = DEFAULTS | {name: value for name, value in values.items() if value is not None}
     given["url"] = checked_url(given["url"])
@@ -125,8 +126,15 @@ def create(actor: Actor, *, kind: str, values: Mapping[str, Any]) -> Registry:
     taken = HarborError("CONFLICT", f"registry {given['name']} already exists")
     if Registry.objects.filter(name=given["name"]).exists():
         raise taken
-    _ask(kind, _endpoint(given))
-    registry = Registry(**_stored(given), type=kind, status=HEALTHY)
+    adapter(kind, _endpoint(given))  # a kind that is not known or not allowed is refused in any case
+    status = HEALTHY
+    try:
+        _ask(kind, _endpoint(given))
+    except HarborError:
+        if not tolerant:
+            raise
+        status = UNHEALTHY
+    registry = Registry(**_stored(given), type=kind, status=status)
     try:
         with transaction.atomic():
             registry.save(force_insert=True)

@@ -42,9 +42,10 @@ SOURCES = (
     "replication/services",
 )
 # What only clients of /v2, the API and commands ask for: uploads, manifests, what a proxy cache fetches, icons, the
-# configuration as one document.
+# configuration as one document, what is taken over from another Harbor.
 ELSEWHERE = (
     "harbor_core/services/declared",
+    "harbor_core/services/import_",
     "projects/selectors/icons.py",
     "projects/services/blobs.py",
     "projects/services/push.py",

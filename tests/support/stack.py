@@ -35,9 +35,11 @@ ROLES = ("redis", "registry", "core", "waiting", "worker", "beat", "gateway")
 
 class Stack:
     """Attributes after ``start``: ``url``, ``host``, ``port``, ``data_dir``, ``admin`` (name, password),
-    ``storage_root``, ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``."""
+    ``storage_root``, ``ca_file`` (with TLS), ``s3`` (with S3 storage), ``log``. ``code`` is the folder of the release
+    that is run."""
 
-    def __init__(self) -> None:
+    def __init__(self, code: Path = ROOT) -> None:
+        self.code = code
         self.host = "localhost"
         self.port = free_port()
         self.folder = temp_folder("harbor-stack")
@@ -88,7 +90,7 @@ class Stack:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "harbor_core.standalone"],
-                cwd=ROOT,
+                cwd=self.code,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -228,8 +230,8 @@ class Stack:
             answer.raise_for_status()
             return str(answer.json()["token"])
 
-    def manage(self, *argv: str) -> str:
-        """Run a management command in the stack's environment and return its output. Raises CalledProcessError."""
+    def command(self, *argv: str) -> tuple[list[str], dict[str, str]]:
+        """A management command of the stack, and the environment it needs."""
         from harbor_core.standalone import config, programs
 
         saved = dict(os.environ)
@@ -240,10 +242,16 @@ class Stack:
         finally:
             os.environ.clear()
             os.environ.update(saved)
-        command = [sys.executable, "manage.py", *argv]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return [sys.executable, "manage.py", *argv], environment
+
+    def manage(self, *argv: str) -> str:
+        """Run a management command and return its output. Raises CalledProcessError."""
+        command, environment = self.command(*argv)
+        done = subprocess.run(command, cwd=self.code, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            failed = subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            failed.add_note(done.stdout[-2000:] + done.stderr[-4000:])
+            raise failed
         return done.stdout
 
 
