@@ -51,6 +51,7 @@ class Gateway:
     metrics: str = ""  # address:port that answers /metrics
     exporter: str = ""  # where numbers of the database come from; core when empty
     registry_metrics: str = ""  # host:port of the registry's own numbers
+    traffic: str = ""  # host:port (UDP) that is told what each request moved
 
 
 def render(gateway: Gateway, template: str | None = None) -> str:
@@ -81,6 +82,9 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "METRICS": gateway.metrics,
         "EXPORTER": gateway.exporter or gateway.core,
         "REGISTRY_METRICS": gateway.registry_metrics,
+        "TRAFFIC": gateway.traffic,
+        # Who listens there and answers ?comp=gateway.
+        "METER": "exporter" if gateway.exporter else "waiting" if gateway.waiting else "core",
         "EXTERNAL_URL": gateway.external_url,
         "TLS": "yes" if gateway.tls else "",
         "TLS_CERTIFICATE": str(certificate),
@@ -187,6 +191,7 @@ def from_environment() -> Gateway:
         trusted_proxies=tuple(env_list("HARBOR_TRUSTED_PROXIES")),
         worker_user=env_str("HARBOR_GATEWAY_USER"),
         metrics=env_address("HARBOR_METRICS"),
+        traffic=env_str("HARBOR_TRAFFIC_TO"),
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_ERROR_LEVELS)),
         log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),
     )

@@ -87,6 +87,8 @@ try:
     # ------------------------------------------------------------------ numbers for Prometheus
     METRICS = env_address("HARBOR_METRICS")
     CORE_METRICS = env_address("HARBOR_CORE_METRICS", 8001)
+    # Where gateways tell (UDP) what they move, in the one process that counts it.
+    TRAFFIC_LISTEN = env_address("HARBOR_TRAFFIC_LISTEN", 9091)
     # Where the exporter finds core; core itself need not ask.
     CORE_URL = env_str("HARBOR_CORE_URL").rstrip("/")
     METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)

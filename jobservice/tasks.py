@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.cached_db import SessionStore
 from jobservice.jobs import QUEUE_PREFIX
 from jobservice.services import gc
 from jobservice.worker import clock, keeper, runner
-from projects.services import blobs, quota, relay, storage_days, tag_journal, trash
+from projects.services import blobs, quota, quota_checks, relay, storage_days, tag_journal, trash
 from replication.services import registries
 from replication.services.proxy import completing
 
@@ -75,6 +75,12 @@ def fold_quota() -> int:
     folded = quota.fold_pending()
     storage_days.keep()
     return folded
+
+
+@shared_task
+def check_quota() -> int:
+    """Compare accounts of storage with what is there, each project once a day. Returns how many were wrong."""
+    return quota_checks.run()
 
 
 @shared_task

@@ -63,6 +63,11 @@ class Config:
     log_format: str = "plain"  # or json
 
     @property
+    def traffic(self) -> str:
+        """Where (UDP) the gateway tells what it moves: this machine, the port of the metrics."""
+        return f"127.0.0.1:{self.metrics.rpartition(':')[2]}" if self.metrics else ""
+
+    @property
     def storage_root(self) -> Path | None:
         return Path(self.storage_options["rootdirectory"]) if self.storage_driver == "filesystem" else None
 

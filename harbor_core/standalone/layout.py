@@ -87,6 +87,7 @@ def write_configurations(config: Config) -> None:
             trusted_proxies=config.trusted_proxies,
             worker_user=config.gateway_user,
             metrics=config.metrics,
+            traffic=config.traffic,
             log_level=config.log_level,
             log_format=config.log_format,
             log_prefix=_prefix(config),

@@ -247,7 +247,7 @@ def test_metrics() -> None:
         ports = {one["name"]: one["containerPort"] for item in containers for one in item.get("ports", ())}
         assert ports[port["targetPort"]] == port["port"]
     queries = [one.get("params") for one in monitors["harbor-harbor-exporter"]["spec"]["endpoints"]]
-    assert queries == [None, {"comp": ["jobservice"]}]
+    assert queries == [None, {"comp": ["jobservice"]}, {"comp": ["gateway"]}]
     (rules,) = [item for item in objects if item["kind"] == "PrometheusRule"]
     assert rules["spec"] == yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))
     board = only(objects, "ConfigMap", "harbor-harbor-dashboard")["data"]["harbor.json"]
