@@ -51,6 +51,7 @@ class Gateway:
     metrics: str = ""  # address:port that answers /metrics
     exporter: str = ""  # where numbers of the database come from; core when empty
     registry_metrics: str = ""  # host:port of the registry's own numbers
+    tracing: bool = False  # the gateway begins traces and tells core of them
     traffic: str = ""  # host:port (UDP) that is told what each request moved
 
 
@@ -82,6 +83,7 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "METRICS": gateway.metrics,
         "EXPORTER": gateway.exporter or gateway.core,
         "REGISTRY_METRICS": gateway.registry_metrics,
+        "TRACING": "yes" if gateway.tracing else "",
         "TRAFFIC": gateway.traffic,
         # Who listens there and answers ?comp=gateway.
         "METER": "exporter" if gateway.exporter else "waiting" if gateway.waiting else "core",
@@ -191,6 +193,7 @@ def from_environment() -> Gateway:
         trusted_proxies=tuple(env_list("HARBOR_TRUSTED_PROXIES")),
         worker_user=env_str("HARBOR_GATEWAY_USER"),
         metrics=env_address("HARBOR_METRICS"),
+        tracing=env_bool("TRACE_ENABLED") and not env_bool("OTEL_SDK_DISABLED"),
         traffic=env_str("HARBOR_TRAFFIC_TO"),
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_ERROR_LEVELS)),
         log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),

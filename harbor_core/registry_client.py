@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from django.conf import settings
 
 from auth.keys import registry_token
+from harbor_core.lib import tracing
 from harbor_core.lib.errors import HarborError
 
 TIMEOUT_SECONDS = 60
@@ -53,9 +54,10 @@ def _once(method: str, path: str, headers: dict[str, str]) -> Answer:
     if connection is None:
         connection = _local.connection = _connect()
     try:
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        body = response.read()
+        with tracing.span(f"registry {method}", **{"http.request.method": method}):
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            body = response.read()
     except (OSError, http.client.HTTPException):
         connection.close()
         _local.connection = None

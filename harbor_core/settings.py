@@ -18,7 +18,7 @@ from harbor_core.env import (
     env_targets,
     public_url,
 )
-from harbor_core.lib import redis
+from harbor_core.lib import redis, trace_settings, tracing
 from harbor_core.lib.config_keys import SettingError, from_environment, overwrite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -92,6 +92,7 @@ try:
     # Where the exporter finds core; core itself need not ask.
     CORE_URL = env_str("HARBOR_CORE_URL").rstrip("/")
     METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)
+    TRACE = trace_settings.read()
     # ------------------------------------------------------------------ the portal's sign-in page
     PORTAL_TITLE = env_str("HARBOR_PORTAL_TITLE")
     PORTAL_BACKGROUND = env_str("HARBOR_PORTAL_BACKGROUND")
@@ -183,6 +184,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+if tracing.ON:
+    for _chain in (LEAN_MIDDLEWARE, API_MIDDLEWARE, MIDDLEWARE):
+        _chain.append("harbor_core.middleware.named_trace")
 
 TEMPLATES = [
     {
@@ -284,6 +289,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},  # a line per bell
         "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "opentelemetry": {"level": "ERROR"},  # a collector that is away is told once per batch, not per attempt
     },
 }
 

@@ -19,7 +19,7 @@ from django.test.utils import override_settings
 
 django.setup(set_prefix=False)
 
-from harbor_core.lib import metrics, traffic, waiting  # noqa: E402 - needs the settings
+from harbor_core.lib import metrics, tracing, traffic, waiting  # noqa: E402 - needs the settings
 from harbor_core.registry import fast, mirrors  # noqa: E402 - needs the app registry
 
 
@@ -59,6 +59,9 @@ if metrics.ON:
     from harbor_core.api.metrics import resources
 
     application = metrics.counted(_answer, resources())
+if tracing.ON:
+    application = tracing.traced(application, fast.route)
+    tracing.start("harbor-core")
 if settings.TRAFFIC_LISTEN:
     traffic.listen(settings.TRAFFIC_LISTEN)
 if settings.CORE_METRICS:

@@ -9,6 +9,7 @@ from celery.signals import beat_init, worker_ready, worker_shutdown, worker_shut
 from django.conf import settings
 from django.contrib.sessions.backends.cached_db import SessionStore
 
+from harbor_core.lib import tracing
 from jobservice.jobs import QUEUE_PREFIX
 from jobservice.services import gc
 from jobservice.worker import clock, keeper, runner
@@ -28,6 +29,7 @@ def work() -> bool:
 @worker_ready.connect
 def _start_keeper(sender: Any, **kwargs: Any) -> None:
     queues = sender.app.amqp.queues.consume_from
+    tracing.start("harbor-jobservice")
     job_types = [name.removeprefix(QUEUE_PREFIX) for name in queues if name.startswith(QUEUE_PREFIX)]
     keeper.start(sender.controller.concurrency, job_types)
 

@@ -17,7 +17,7 @@ from harbor_core.standalone.process import Program
 # What children inherit. Everything else stays out: a stray AWS_CA_BUNDLE, for example, stops the registry's S3 driver.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
 _OUTBOUND = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_OURS = ("HARBOR_", "CONFIG_OVERWRITE_JSON")
+_OURS = ("HARBOR_", "CONFIG_OVERWRITE_JSON", "TRACE_", "OTEL_")
 _KEPT = "_EXECUTION_RETENTION_COUNT"
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _CLOUD = (
