@@ -109,7 +109,8 @@ def _waiting(config: Config) -> Program:
     """Core again, for requests that wait for other registries: one process, since waiting takes threads only. Being
     one, it is also who counts what the gateway moves."""
     threads = env_int("HARBOR_WAITING_THREADS", 32, low=2, high=500)
-    return _gunicorn(config, "waiting", workers=1, threads=threads, HARBOR_TRAFFIC_LISTEN=config.traffic or "off")
+    settings = {"HARBOR_TRAFFIC_LISTEN": config.traffic or "off", "TRACE_SERVICE_NAME": "harbor-waiting"}
+    return _gunicorn(config, "waiting", workers=1, threads=threads, **settings)
 
 
 def _gunicorn(config: Config, name: str, *, workers: int, threads: int, **settings: str) -> Program:

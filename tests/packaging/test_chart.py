@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from harbor_core.lib import trace_settings
 from tests.packaging.helm import CHART, custom_schema, helm, refusal, render
 from tests.support.stack import ROOT
 
@@ -58,6 +59,14 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "metrics.prometheusRule.enabled=true",
         "metrics.dashboard.enabled=true",
         "networkPolicy.enabled=true",
+    ),
+    "traces": (
+        "trace.enabled=true",
+        "trace.otel.endpoint=collector:4318",
+        "trace.sample_rate=0.25",
+        "trace.namespace=ops",
+        "trace.attributes.application=harbor",
+        "metrics.enabled=true",
     ),
     "backups": ("backup.enabled=true", "backup.content=false", "networkPolicy.enabled=true"),
     "no volumes": ("persistence.enabled=false",),
@@ -255,6 +264,29 @@ def test_metrics() -> None:
     plain = render()
     assert "ServiceMonitor" not in {item["kind"] for item in plain} and "8001" not in str(plain)
     assert "ServiceMonitor" not in {item["kind"] for item in render("metrics.serviceMonitor.enabled=true")}
+
+
+def test_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the roles are told can be read by them."""
+    objects = render(*MATRIX["traces"])
+    names = {}
+    for component, role in (("core", "core"), ("portal", "portal"), ("waiting", "waiting"), ("jobservice", "worker"),
+                            ("jobservice", "beat"), ("exporter", "exporter")):  # fmt: skip
+        told = variables(container(only(objects, "Deployment", f"harbor-harbor-{component}"), role))
+        given = {name: value for name, value in told.items() if name.startswith("TRACE_")}
+        names[component] = given.pop("TRACE_SERVICE_NAME", "")
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        found = trace_settings.read()
+        assert found == trace_settings.Settings(
+            "http://collector:4318/v1/traces", False, 10, 0.25, "ops", {"application": "harbor"}
+        )
+    assert [names[one] for one in ("core", "portal", "waiting")] == ["harbor-core", "harbor-portal", "harbor-waiting"]
+    gateway = container(only(objects, "Deployment", "harbor-harbor-registry"), "gateway")
+    assert variables(gateway)["TRACE_ENABLED"] == "true"
+    assert "TRACE_" not in str(render())
+    assert "/trace" in refusal("trace.enabled=true")
+    assert "/trace/provider" in refusal("trace.enabled=true", "trace.otel.endpoint=c:4318", "trace.provider=jaeger")
 
 
 def test_network_policies_let_in_who_needs_to() -> None:

@@ -170,6 +170,7 @@ def test_no_secret_leaves(stack: Stack, collector: Collector) -> None:
         assert word.encode() not in sent, word
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_holds_up_nothing() -> None:
     """It takes connections and never answers, which is worse than refusing them."""
     with Stack() as stack, socket.socket() as silent:

@@ -139,6 +139,23 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- if or .Values.proxy.httpProxy .Values.proxy.httpsProxy }}
 - {name: NO_PROXY, value: "{{ .Values.proxy.noProxy }},{{ include "harbor.fullname" . }}-core,{{ include "harbor.fullname" . }}-registry,{{ include "harbor.fullname" . }}-redis,{{ include "harbor.fullname" . }}-database"}
 {{- end }}
+{{- if .Values.trace.enabled }}
+- {name: TRACE_SAMPLE_RATE, value: {{ .Values.trace.sample_rate | quote }}}
+{{- with .Values.trace.namespace }}
+- {name: TRACE_NAMESPACE, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.trace.attributes }}
+- {name: TRACE_ATTRIBUTES, value: {{ toJson . | quote }}}
+{{- end }}
+{{- with .Values.trace.otel }}
+- {name: TRACE_OTEL_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: TRACE_OTEL_URL_PATH, value: {{ .url_path | quote }}}
+- {name: TRACE_OTEL_COMPRESSION, value: {{ .compression | quote }}}
+- {name: TRACE_OTEL_INSECURE, value: {{ .insecure | quote }}}
+- {name: TRACE_OTEL_TIMEOUT, value: {{ .timeout | quote }}}
+{{- end }}
+- {name: TRACE_ENABLED, value: "true"}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

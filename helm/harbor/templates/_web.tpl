@@ -58,6 +58,9 @@ spec:
             {{- if $root.Values.metrics.enabled }}
             - {name: HARBOR_CORE_METRICS, value: "{{ include "harbor.anyAddress" $root }}:8001"}
             {{- end }}
+            {{- if $root.Values.trace.enabled }}
+            - {name: TRACE_SERVICE_NAME, value: harbor-{{ .component }}}
+            {{- end }}
             {{- with $values.extraEnvVars }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
