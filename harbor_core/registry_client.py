@@ -6,11 +6,13 @@ import hmac
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -46,7 +48,16 @@ def _connect() -> http.client.HTTPConnection:
     if url.startswith("unix:"):
         return _UnixConnection(url.removeprefix("unix:").removeprefix("//"), TIMEOUT_SECONDS)
     parts = urlsplit(url)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port or 5000, timeout=TIMEOUT_SECONDS)
+    host, port = parts.hostname or "", parts.port or 5000
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=trust())
+    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whose certificates the registry may show: the authority's of the roles, and nobody else's, where there is one."""
+    return ssl.create_default_context(cafile=settings.INTERNAL_TLS.authority if settings.INTERNAL_TLS else None)
 
 
 def _once(method: str, path: str, headers: dict[str, str]) -> Answer:

@@ -16,6 +16,8 @@ from harbor_core.env import (
     env_list,
     env_str,
     env_targets,
+    internal_tls,
+    internal_url,
     public_url,
 )
 from harbor_core.lib import redis, trace_settings, tracing
@@ -56,7 +58,8 @@ try:
         env_str("HARBOR_REDIS_USERNAME"),
         env_str("HARBOR_REDIS_PASSWORD"),
     )
-    REGISTRY_URL = env_str("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock")
+    INTERNAL_TLS = None if os.environ.get("HARBOR_BUILD") == "1" else internal_tls()
+    REGISTRY_URL = internal_url("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock", INTERNAL_TLS)
 
     # ------------------------------------------------------------------ storage (the registry's own driver options)
     STORAGE_DRIVER = env_choice(
@@ -90,7 +93,7 @@ try:
     # Where gateways tell (UDP) what they move, in the one process that counts it.
     TRAFFIC_LISTEN = env_address("HARBOR_TRAFFIC_LISTEN", 9091)
     # Where the exporter finds core; core itself need not ask.
-    CORE_URL = env_str("HARBOR_CORE_URL").rstrip("/")
+    CORE_URL = internal_url("HARBOR_CORE_URL", "", INTERNAL_TLS)
     METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)
     TRACE = trace_settings.read()
     # ------------------------------------------------------------------ the portal's sign-in page

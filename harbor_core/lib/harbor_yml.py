@@ -16,7 +16,6 @@ MEANINGLESS = {
     "data_volume": "content, database and keys are in volumes of the engine (docs/install.md)",
     "database": "the bundled database's password is made at the first start",
     "trivy": "scanners are registered by address",
-    "internal_tls": "there is none: containers talk over the engine's own network",
     "upload_purging": "core owns uploads and sweeps them",
     "cache": "what is worth caching is cached",
     "uaa": "there is no sign-in with UAA",
@@ -236,6 +235,15 @@ def _trace(result: Environment, value: Any) -> None:
     _unused(result, "trace", values, known | {"enabled", "attributes", "otel"})
 
 
+def _internal_tls(result: Environment, value: Any) -> None:
+    values = _map("internal_tls", value)
+    if values.get("enabled"):
+        result.settings["INTERNAL_TLS_ENABLED"] = "true"
+    if values.get("dir"):
+        result.notes.append("internal_tls.dir: the certificates are made at the first start")
+    _unused(result, "internal_tls", values, {"enabled", "dir"})
+
+
 _SECTIONS: dict[str, Callable[[Environment, Any], None]] = {
     "harbor_admin_password": _password,
     "storage_service": _storage,
@@ -247,4 +255,5 @@ _SECTIONS: dict[str, Callable[[Environment, Any], None]] = {
     "proxy": _proxy,
     "metric": _metric,
     "trace": _trace,
+    "internal_tls": _internal_tls,
 }

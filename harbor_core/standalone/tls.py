@@ -17,7 +17,7 @@ SERVER_DAYS = 397  # the longest life that clients of the web's rules accept
 RENEW_BEFORE_DAYS = 30
 
 
-def ensure_certificate(folder: Path, urls: Iterable[str]) -> bool:
+def ensure_certificate(folder: Path, urls: Iterable[str], days: int = SERVER_DAYS) -> bool:
     """Have ``ca.crt``, ``server.crt`` and ``server.key`` for the hosts of these URLs in ``folder``.
 
     The authority stays while it is valid, so that what clients trust goes on working; the server certificate is made
@@ -33,7 +33,7 @@ def ensure_certificate(folder: Path, urls: Iterable[str]) -> bool:
             return False
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(hosts[0] if hosts[0] != "127.0.0.1" else "localhost", key, authority.subject, SERVER_DAYS)
+        _builder(hosts[0] if hosts[0] != "127.0.0.1" else "localhost", key, authority.subject, days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

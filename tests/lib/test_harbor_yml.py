@@ -89,6 +89,13 @@ def test_traces() -> None:
         translate({"hostname": "reg.local", "trace": trace})
 
 
+def test_tls_between_the_roles() -> None:
+    found = translate({"hostname": "reg.local", "internal_tls": {"enabled": True, "dir": "/etc/harbor/tls"}})
+    assert found.settings["INTERNAL_TLS_ENABLED"] == "true"
+    assert [note.partition(":")[0] for note in found.notes] == ["internal_tls.dir"]
+    assert "INTERNAL_TLS_ENABLED" not in translate({"hostname": "r.local", "internal_tls": {"enabled": False}}).settings
+
+
 def test_the_least_there_can_be() -> None:
     found = translate({"hostname": "reg.local", "http": {"port": 8080}})
     assert found.settings == {"HARBOR_EXTERNAL_URL": "http://reg.local:8080", "HARBOR_HTTP_PORT": "8080"}
