@@ -6,6 +6,7 @@ queue, a thread sends them, and what does not fit is dropped.
 """
 
 import atexit
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LAST_SPANS_SECONDS = 2.0  # at the end of the process, for what is still in the queue
 STATEMENT_MAX = 1000  # characters of an SQL statement; its values are never in it
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _tracer = trace.get_tracer("harbor")
 _format = TraceContextTextMapPropagator()
 _begun: ContextVar[int] = ContextVar("trace_begun", default=0)
@@ -152,11 +154,8 @@ class _Answer:
 
 
 def _identifier(text: str) -> int:
-    """The trace id of 32 hexadecimal digits; 0 for anything else."""
-    try:
-        return int(text, 16) if len(text) == 32 else 0
-    except ValueError:
-        return 0
+    """A trace id; 0 for what is none."""
+    return int(text, 16) if _TRACE_ID.fullmatch(text) else 0
 
 
 def _parent(traceparent: str) -> context.Context:
