@@ -75,8 +75,6 @@ def render(gateway: Gateway, template: str | None = None) -> str:
 def _values(gateway: Gateway) -> dict[str, str]:
     certificate, key = gateway.tls or ("", "")
     open_files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
-    log_requests = gateway.log_level in ("debug", "info")
-    log_format = "gateway_json" if gateway.log_format == "json" else "gateway"
     plain = {
         "MODULES": MODULES,
         "MIME_TYPES": MIME_TYPES,
@@ -112,9 +110,16 @@ def _values(gateway: Gateway) -> dict[str, str]:
     return plain | {
         "LISTEN": "\n".join(f"        listen {_listen(address, gateway)};" for address in gateway.listen),
         "TRUSTED_PROXIES": _trusted(gateway.trusted_proxies),
-        "ACCESS_LOG": f"{gateway.access_log} {log_format} buffer=4k flush=1s" if log_requests else "off",
+        "ACCESS_LOG": _access_log(gateway),
         "LOG_PREFIX": gateway.log_prefix,
     }
+
+
+def _access_log(gateway: Gateway) -> str:
+    if gateway.log_level in ("debug", "info"):
+        log_format = "gateway_json" if gateway.log_format == "json" else "gateway"
+        return f"{gateway.access_log} {log_format} buffer=4k flush=1s"
+    return "" if gateway.traffic else "off"  # which would end what is told of the traffic, too
 
 
 def _roles(gateway: Gateway) -> dict[str, str]:
