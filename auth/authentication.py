@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from auth.actor import ANONYMOUS, Actor, Credential, Kind
 from auth.credentials import authenticate_header
+from harbor_core.lib import tracing
 
 
 def session_actor(request: HttpRequest) -> Actor | None:
@@ -26,8 +27,11 @@ def request_actor(request: HttpRequest) -> Actor:
     stays readable, what is not answers 401."""
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if header:
-        return authenticate_header(header, request.META.get("HTTP_X_REAL_IP", "")) or ANONYMOUS
-    return session_actor(request) or ANONYMOUS
+        actor = authenticate_header(header, request.META.get("HTTP_X_REAL_IP", "")) or ANONYMOUS
+    else:
+        actor = session_actor(request) or ANONYMOUS
+    tracing.acting(actor)
+    return actor
 
 
 class ActorAuthentication(BaseAuthentication):

@@ -17,6 +17,7 @@ from auth import federation, token_service
 from auth.actor import ANONYMOUS, Actor
 from auth.authentication import session_actor
 from auth.credentials import authenticate_header, find_robot
+from harbor_core.lib import tracing
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import JSON, Reply, error_reply
 
@@ -52,6 +53,7 @@ def answer(environ: dict[str, Any]) -> Reply:
         query = _query(environ.get("QUERY_STRING", "").encode("latin-1"))
         scopes = _scopes(query, query.get("mirror", ""))
         actor = _actor(environ)
+        tracing.acting(actor)
         if not actor.is_authenticated and not scopes:
             raise _challenge("authentication is required")
         return _reply(token_service.issue(actor, scopes))

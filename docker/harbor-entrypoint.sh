@@ -17,6 +17,13 @@ if [ "$role" != init ]; then
     [ -n "${HARBOR_CA_FILE:-}" ] || [ ! -e /secrets/tls/ca.crt ] || export HARBOR_CA_FILE=/secrets/tls/ca.crt
 fi
 
+# Between the roles: this one shows its certificate to those who call it.
+case ${INTERNAL_TLS_ENABLED:-} in
+'' | [Ff]alse | off | no | 0) ;;
+*) [ "$role" != core ] && [ "$role" != exporter ] \
+    || set -- --certfile "$INTERNAL_TLS_CERT_PATH" --keyfile "$INTERNAL_TLS_KEY_PATH" "$@" ;;
+esac
+
 level=$(printf %s "${HARBOR_LOG_LEVEL:-info}" | tr '[:upper:]' '[:lower:]')
 
 case $role in

@@ -11,7 +11,9 @@ import sys
 def main() -> int:
     port, path = int(sys.argv[1]), sys.argv[2]
     connection: http.client.HTTPConnection
-    if (len(sys.argv) > 3 and sys.argv[3] == "tls") or (port == 8080 and os.environ.get("HARBOR_TLS", "off") != "off"):
+    front = port == 8080 and os.environ.get("HARBOR_TLS", "off") != "off"
+    internal = port != 8080 and os.environ.get("INTERNAL_TLS_ENABLED", "").lower() in ("1", "true", "yes", "on")
+    if (len(sys.argv) > 3 and sys.argv[3] == "tls") or front or internal:
         context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=4, context=context)
     else:

@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
     "sweep-uploads": {"task": "jobservice.tasks.sweep_uploads", "schedule": 15 * 60},
     "sweep-oversized-uploads": {"task": "jobservice.tasks.sweep_oversized_uploads", "schedule": 30},
     "fold-quota": {"task": "jobservice.tasks.fold_quota", "schedule": 60},
+    "check-quota": {"task": "jobservice.tasks.check_quota", "schedule": 5 * 60, "options": {"expires": 5 * 60}},
     "check-registries": {"task": "jobservice.tasks.check_registries", "schedule": 5 * 60},
     "complete-proxy-caches": {
         "task": "jobservice.tasks.complete_proxy_caches",

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -75,6 +76,35 @@ def env_address(name: str, port: int = 9090) -> str:
     if not usable:
         raise ConfigError(f"{name} must be on, off, a port or address:port, not {value!r}.")
     return f"{host}:{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class InternalTLS:
+    """TLS between the roles. Paths: what this one shows (empty where it only calls others), and whom it believes."""
+
+    certificate: str
+    key: str
+    authority: str
+
+
+def internal_tls() -> InternalTLS | None:
+    """None where roles talk in the clear. Raises ConfigError."""
+    if not env_bool("INTERNAL_TLS_ENABLED"):
+        return None
+    names = ("INTERNAL_TLS_CERT_PATH", "INTERNAL_TLS_KEY_PATH", "INTERNAL_TLS_TRUST_CA_PATH")
+    certificate, key, authority = (env_str(name) for name in names)
+    if not authority or bool(certificate) != bool(key):
+        raise ConfigError(f"INTERNAL_TLS_ENABLED needs {names[2]}, and {names[0]} together with {names[1]}.")
+    for name, path in zip(names, (certificate, key, authority), strict=True):
+        if path and not os.access(path, os.R_OK):
+            raise ConfigError(f"{name}: cannot read {path}.")
+    return InternalTLS(certificate, key, authority)
+
+
+def internal_url(name: str, default: str, tls: InternalTLS | None) -> str:
+    """Where another role answers: ``unix:…``, or ``http://host:port``, which is https with TLS between the roles."""
+    url = env_str(name, default).rstrip("/")
+    return url.replace("http://", "https://", 1) if tls and url.startswith("http://") else url
 
 
 _HOST_PATTERN = re.compile(r"(?=.{1,253}$)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*")

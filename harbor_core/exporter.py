@@ -18,6 +18,10 @@ from django.test.utils import override_settings
 
 django.setup(set_prefix=False)
 
+from harbor_core.lib import traffic  # noqa: E402 - needs the settings
+
+if settings.TRAFFIC_LISTEN:
+    traffic.listen(settings.TRAFFIC_LISTEN)
 with override_settings(MIDDLEWARE=settings.LEAN_MIDDLEWARE):
     _handler = WSGIHandler()
 

@@ -14,7 +14,17 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harbor_core.env import ConfigError, env_address, env_bool, env_choice, env_int, env_list, env_str, public_url
+from harbor_core.env import (
+    ConfigError,
+    env_address,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_str,
+    internal_tls,
+    public_url,
+)
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "docker" / "nginx" / "nginx.conf.template"
 DEFAULT_LISTEN = ("0.0.0.0", "[::]")  # a registry is there to be reached
@@ -51,6 +61,9 @@ class Gateway:
     metrics: str = ""  # address:port that answers /metrics
     exporter: str = ""  # where numbers of the database come from; core when empty
     registry_metrics: str = ""  # host:port of the registry's own numbers
+    internal_ca: str = ""  # whose certificates core and registry show; they are called in the clear when empty
+    tracing: bool = False  # the gateway begins traces and tells core of them
+    traffic: str = ""  # host:port (UDP) that is told what each request moved
 
 
 def render(gateway: Gateway, template: str | None = None) -> str:
@@ -62,8 +75,6 @@ def render(gateway: Gateway, template: str | None = None) -> str:
 def _values(gateway: Gateway) -> dict[str, str]:
     certificate, key = gateway.tls or ("", "")
     open_files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536)
-    log_requests = gateway.log_level in ("debug", "info")
-    log_format = "gateway_json" if gateway.log_format == "json" else "gateway"
     plain = {
         "MODULES": MODULES,
         "MIME_TYPES": MIME_TYPES,
@@ -74,13 +85,16 @@ def _values(gateway: Gateway) -> dict[str, str]:
         "STATIC_ROOT": str(gateway.static_root),
         "STORAGE_ROOT": str(gateway.storage_root or ""),
         "SERVES_BLOBS": "yes" if gateway.storage_root else "",
-        "CORE": gateway.core,
-        "PORTAL": gateway.portal or gateway.core,
-        "WAITING": gateway.waiting,
-        "REGISTRY": gateway.registry,
+        **_roles(gateway),
         "METRICS": gateway.metrics,
-        "EXPORTER": gateway.exporter or gateway.core,
         "REGISTRY_METRICS": gateway.registry_metrics,
+        "SCHEME": "https" if gateway.internal_ca else "http",
+        "INTERNAL_CA": gateway.internal_ca,
+        **{f"{name}_NAME": address.rpartition(":")[0] for name, address in _roles(gateway).items()},
+        "TRACING": "yes" if gateway.tracing else "",
+        "TRAFFIC": gateway.traffic,
+        # Who listens there and answers ?comp=gateway.
+        "METER": "exporter" if gateway.exporter else "waiting" if gateway.waiting else "core",
         "EXTERNAL_URL": gateway.external_url,
         "TLS": "yes" if gateway.tls else "",
         "TLS_CERTIFICATE": str(certificate),
@@ -96,8 +110,25 @@ def _values(gateway: Gateway) -> dict[str, str]:
     return plain | {
         "LISTEN": "\n".join(f"        listen {_listen(address, gateway)};" for address in gateway.listen),
         "TRUSTED_PROXIES": _trusted(gateway.trusted_proxies),
-        "ACCESS_LOG": f"{gateway.access_log} {log_format} buffer=4k flush=1s" if log_requests else "off",
+        "ACCESS_LOG": _access_log(gateway),
         "LOG_PREFIX": gateway.log_prefix,
+    }
+
+
+def _access_log(gateway: Gateway) -> str:
+    if gateway.log_level in ("debug", "info"):
+        log_format = "gateway_json" if gateway.log_format == "json" else "gateway"
+        return f"{gateway.access_log} {log_format} buffer=4k flush=1s"
+    return "" if gateway.traffic else "off"  # which would end what is told of the traffic, too
+
+
+def _roles(gateway: Gateway) -> dict[str, str]:
+    return {
+        "CORE": gateway.core,
+        "PORTAL": gateway.portal or gateway.core,
+        "WAITING": gateway.waiting,
+        "REGISTRY": gateway.registry,
+        "EXPORTER": gateway.exporter or gateway.core,
     }
 
 
@@ -161,22 +192,28 @@ class _Renderer:
         return self._values[name] if name in self._values else "".join(self._blocks[name]).strip()
 
 
+def _place(name: str, default: str = "") -> str:
+    """``host:port``; whether it is called by TLS is one decision for all."""
+    return env_str(name, default).removeprefix("http://").removeprefix("https://").rstrip("/")
+
+
 def from_environment() -> Gateway:
     """The gateway of an image or chart, where core and registry are other containers."""
     serves_blobs = env_bool(
         "HARBOR_GATEWAY_SERVES_BLOBS", env_str("HARBOR_STORAGE_DRIVER", "filesystem") == "filesystem"
     )
-    registry = env_str("HARBOR_REGISTRY_URL", "http://registry:5000").removeprefix("http://").rstrip("/")
+    internal = internal_tls()
     tls = env_str("HARBOR_TLS", "off")
     certificate, _, key = tls.partition(",")
     port = env_int("HARBOR_PORT", 8080, low=1, high=65535)
     return Gateway(
-        core=env_str("HARBOR_CORE_URL", "http://core:8000").removeprefix("http://").rstrip("/"),
-        portal=env_str("HARBOR_PORTAL_URL").removeprefix("http://").rstrip("/"),
-        waiting=env_str("HARBOR_WAITING_URL").removeprefix("http://").rstrip("/"),
-        exporter=env_str("HARBOR_EXPORTER_URL").removeprefix("http://").rstrip("/"),
-        registry_metrics=env_str("HARBOR_REGISTRY_METRICS_URL").removeprefix("http://").rstrip("/"),
-        registry=registry,
+        core=_place("HARBOR_CORE_URL", "http://core:8000"),
+        portal=_place("HARBOR_PORTAL_URL"),
+        waiting=_place("HARBOR_WAITING_URL"),
+        exporter=_place("HARBOR_EXPORTER_URL"),
+        registry_metrics=_place("HARBOR_REGISTRY_METRICS_URL"),
+        registry=_place("HARBOR_REGISTRY_URL", "http://registry:5000"),
+        internal_ca=internal.authority if internal else "",
         run_dir=Path(env_str("HARBOR_RUN_DIR", "/run/harbor")),
         static_root=Path(env_str("HARBOR_STATIC_ROOT", "/srv/static")),
         external_url=public_url(env_str("HARBOR_EXTERNAL_URL", f"http://localhost:{port}")),
@@ -187,6 +224,8 @@ def from_environment() -> Gateway:
         trusted_proxies=tuple(env_list("HARBOR_TRUSTED_PROXIES")),
         worker_user=env_str("HARBOR_GATEWAY_USER"),
         metrics=env_address("HARBOR_METRICS"),
+        tracing=env_bool("TRACE_ENABLED") and not env_bool("OTEL_SDK_DISABLED"),
+        traffic=env_str("HARBOR_TRAFFIC_TO"),
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_ERROR_LEVELS)),
         log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),
     )

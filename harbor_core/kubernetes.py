@@ -23,14 +23,14 @@ def read_secret(name: str) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in ((found or {}).get("data") or {}).items()}
 
 
-def add_to_secret(name: str, values: dict[str, bytes], labels: dict[str, str]) -> None:
+def add_to_secret(name: str, values: dict[str, bytes], labels: dict[str, str], kind: str = "Opaque") -> None:
     """Create the Secret, or add what it lacks; what is there stays. Raises ConfigError."""
     data = {key: base64.b64encode(value).decode() for key, value in values.items()}
     body = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "labels": labels, "annotations": {"helm.sh/resource-policy": "keep"}},
-        "type": "Opaque",
+        "type": kind,
         "data": data,
     }
     if _call("POST", "/secrets", body, missing=None, taken=None) is not None:
@@ -38,6 +38,15 @@ def add_to_secret(name: str, values: dict[str, bytes], labels: dict[str, str]) -
     lacking = {key: data[key] for key in data.keys() - read_secret(name).keys()}
     if lacking:
         _call("PATCH", f"/secrets/{name}", {"data": lacking})
+
+
+def put_secret(name: str, values: dict[str, bytes], labels: dict[str, str], kind: str = "Opaque") -> None:
+    """Create the Secret, or give it these values. Raises ConfigError."""
+    add_to_secret(name, values, labels, kind)
+    there = read_secret(name)
+    changed = {key: base64.b64encode(value).decode() for key, value in values.items() if there.get(key) != value}
+    if changed:
+        _call("PATCH", f"/secrets/{name}", {"data": changed})
 
 
 _RAISE: Any = object()

@@ -10,7 +10,7 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 
-from harbor_core.lib import logs
+from harbor_core.lib import logs, tracing
 from harbor_core.lib.errors import error_body
 from harbor_core.services.config import session_seconds
 
@@ -33,6 +33,21 @@ def request_id(get_response: Handler) -> Handler:
             logs.request_id.reset(token)
             logs.client_address.reset(address)
         response["X-Request-Id"] = identifier
+        return response
+
+    return middleware
+
+
+_PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+
+
+def named_trace(get_response: Handler) -> Handler:
+    """Where traces are wanted: the request's span is named for its route."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if request.resolver_match is not None:
+            tracing.named(request.method or "", "/" + _PARAMETER.sub(r"{\1}", request.resolver_match.route))
         return response
 
     return middleware

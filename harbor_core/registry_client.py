@@ -6,16 +6,19 @@ import hmac
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 
 from auth.keys import registry_token
+from harbor_core.lib import tracing
 from harbor_core.lib.errors import HarborError
 
 TIMEOUT_SECONDS = 60
@@ -45,7 +48,16 @@ def _connect() -> http.client.HTTPConnection:
     if url.startswith("unix:"):
         return _UnixConnection(url.removeprefix("unix:").removeprefix("//"), TIMEOUT_SECONDS)
     parts = urlsplit(url)
-    return http.client.HTTPConnection(parts.hostname or "", parts.port or 5000, timeout=TIMEOUT_SECONDS)
+    host, port = parts.hostname or "", parts.port or 5000
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT_SECONDS, context=trust())
+    return http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whose certificates the registry may show: the authority's of the roles, and nobody else's, where there is one."""
+    return ssl.create_default_context(cafile=settings.INTERNAL_TLS.authority if settings.INTERNAL_TLS else None)
 
 
 def _once(method: str, path: str, headers: dict[str, str]) -> Answer:
@@ -53,9 +65,10 @@ def _once(method: str, path: str, headers: dict[str, str]) -> Answer:
     if connection is None:
         connection = _local.connection = _connect()
     try:
-        connection.request(method, path, headers=headers)
-        response = connection.getresponse()
-        body = response.read()
+        with tracing.span(f"registry {method}", **{"http.request.method": method}):
+            connection.request(method, path, headers=headers)
+            response = connection.getresponse()
+            body = response.read()
     except (OSError, http.client.HTTPException):
         connection.close()
         _local.connection = None

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harbor_core.env import ConfigError, env_address, env_bool, env_choice, env_str, public_url
+from harbor_core.env import (
+    ConfigError,
+    InternalTLS,
+    env_address,
+    env_bool,
+    env_choice,
+    env_str,
+    internal_tls,
+    public_url,
+)
 
 TOKEN_ISSUER = "harbor-token-issuer"
 TOKEN_SERVICE = "harbor-registry"
@@ -104,6 +113,7 @@ class RegistryConfig:
     log_level: str = "info"
     log_format: str = "plain"  # or json
     metrics: str = ""  # address:port of its own numbers for Prometheus
+    tls: InternalTLS | None = None
 
 
 def storage_options(driver: str) -> dict[str, str]:
@@ -154,6 +164,7 @@ def render(config: RegistryConfig) -> str:
             "draintimeout": "30s",
             "headers": {"X-Content-Type-Options": ["nosniff"]},
             **_debug(config.metrics),
+            **_tls(config.tls),
         },
         "auth": {
             "token": {
@@ -170,6 +181,12 @@ def render(config: RegistryConfig) -> str:
 
 def _debug(address: str) -> dict[str, Any]:
     return {"debug": {"addr": address, "prometheus": {"enabled": True, "path": "/metrics"}}} if address else {}
+
+
+def _tls(tls: InternalTLS | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    return {"tls": {"certificate": tls.certificate, "key": tls.key, "minimumtls": "tls1.2"}}
 
 
 def _typed(name: str, value: str) -> str | bool | int:
@@ -209,6 +226,7 @@ def from_environment() -> RegistryConfig:
         log_level=env_choice("HARBOR_LOG_LEVEL", "info", tuple(_LEVELS)),
         log_format=env_choice("HARBOR_LOG_FORMAT", "plain", tuple(_FORMATTERS)),
         metrics=env_address("HARBOR_REGISTRY_METRICS", 5001),
+        tls=internal_tls(),
     )
 
 

@@ -16,9 +16,11 @@ from harbor_core.env import (
     env_list,
     env_str,
     env_targets,
+    internal_tls,
+    internal_url,
     public_url,
 )
-from harbor_core.lib import redis
+from harbor_core.lib import redis, trace_settings, tracing
 from harbor_core.lib.config_keys import SettingError, from_environment, overwrite
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -56,7 +58,8 @@ try:
         env_str("HARBOR_REDIS_USERNAME"),
         env_str("HARBOR_REDIS_PASSWORD"),
     )
-    REGISTRY_URL = env_str("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock")
+    INTERNAL_TLS = None if os.environ.get("HARBOR_BUILD") == "1" else internal_tls()
+    REGISTRY_URL = internal_url("HARBOR_REGISTRY_URL", f"unix:{RUN_DIR}/registry.sock", INTERNAL_TLS)
 
     # ------------------------------------------------------------------ storage (the registry's own driver options)
     STORAGE_DRIVER = env_choice(
@@ -87,9 +90,12 @@ try:
     # ------------------------------------------------------------------ numbers for Prometheus
     METRICS = env_address("HARBOR_METRICS")
     CORE_METRICS = env_address("HARBOR_CORE_METRICS", 8001)
+    # Where gateways tell (UDP) what they move, in the one process that counts it.
+    TRAFFIC_LISTEN = env_address("HARBOR_TRAFFIC_LISTEN", 9091)
     # Where the exporter finds core; core itself need not ask.
-    CORE_URL = env_str("HARBOR_CORE_URL").rstrip("/")
+    CORE_URL = internal_url("HARBOR_CORE_URL", "", INTERNAL_TLS)
     METRICS_CACHE_SECONDS = env_int("HARBOR_EXPORTER_CACHE_TIME", 30, low=0, high=3600)
+    TRACE = trace_settings.read()
     # ------------------------------------------------------------------ the portal's sign-in page
     PORTAL_TITLE = env_str("HARBOR_PORTAL_TITLE")
     PORTAL_BACKGROUND = env_str("HARBOR_PORTAL_BACKGROUND")
@@ -181,6 +187,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+
+if tracing.ON:
+    for _chain in (LEAN_MIDDLEWARE, API_MIDDLEWARE, MIDDLEWARE):
+        _chain.append("harbor_core.middleware.named_trace")
 
 TEMPLATES = [
     {
@@ -282,6 +292,7 @@ LOGGING = {
         "celery.app.trace": {"level": "WARNING"},  # a line per bell
         "celery.worker.strategy": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "opentelemetry": {"level": "ERROR"},  # a collector that is away is told once per batch, not per attempt
     },
 }
 

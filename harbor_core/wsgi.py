@@ -19,7 +19,7 @@ from django.test.utils import override_settings
 
 django.setup(set_prefix=False)
 
-from harbor_core.lib import metrics, waiting  # noqa: E402 - needs the settings
+from harbor_core.lib import metrics, tracing, traffic, waiting  # noqa: E402 - needs the settings
 from harbor_core.registry import fast, mirrors  # noqa: E402 - needs the app registry
 
 
@@ -59,5 +59,10 @@ if metrics.ON:
     from harbor_core.api.metrics import resources
 
     application = metrics.counted(_answer, resources())
+if tracing.ON:
+    application = tracing.traced(application, fast.route)
+    tracing.start("harbor-core")
+if settings.TRAFFIC_LISTEN:
+    traffic.listen(settings.TRAFFIC_LISTEN)
 if settings.CORE_METRICS:
     application = metrics.by_port(int(settings.CORE_METRICS.rpartition(":")[2]), _numbers_only, application)

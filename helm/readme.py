@@ -43,8 +43,11 @@ MEANINGLESS = (
     ("metrics.{core,registry,jobservice,exporter}.*", "paths and ports are fixed"),
     ("nginx.*", "the gateway runs in the registry's pod: registry.gateway"),
     ("cache.*", "what is worth caching is cached"),
-    ("internalTLS.*", "not there: networkPolicy.enabled, or a service mesh, keeps others from the pods' ports"),
-    ("trace.*", "not there"),
+    (
+        "internalTLS.{jobservice,trivy}.*, internalTLS.strong_ssl_ciphers",
+        "nobody calls it; ciphers are strong",
+    ),
+    ("trace.jaeger.*", "Jaeger takes what trace.otel sends, at its port 4318"),
     (
         "core.{secret,secretName,xsrfKey,tokenKey,tokenCert,existingSecret,existingXsrfSecret}",
         "made by the init job",

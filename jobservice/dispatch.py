@@ -21,6 +21,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from harbor_core.celery import app
+from harbor_core.lib import tracing
 from harbor_core.lib.batches import batched
 from harbor_core.lib.flusher import Flusher
 from harbor_core.lib.text import storable
@@ -114,6 +115,7 @@ def _task(execution_id: int, spec: TaskSpec, job_type: str) -> Task:
         parameters=storable(dict(spec.parameters)),
         extra_attrs=storable(dict(spec.extra_attrs)),
         priority=INTERACTIVE if interactive else BULK,
+        traceparent=tracing.carried(),
     )
     if spec.delay > 0:
         task.status, task.due_at = Status.SCHEDULED, after(spec.delay)

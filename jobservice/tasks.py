@@ -9,10 +9,11 @@ from celery.signals import beat_init, worker_ready, worker_shutdown, worker_shut
 from django.conf import settings
 from django.contrib.sessions.backends.cached_db import SessionStore
 
+from harbor_core.lib import tracing
 from jobservice.jobs import QUEUE_PREFIX
 from jobservice.services import gc
 from jobservice.worker import clock, keeper, runner
-from projects.services import blobs, quota, relay, storage_days, tag_journal, trash
+from projects.services import blobs, quota, quota_checks, relay, storage_days, tag_journal, trash
 from replication.services import registries
 from replication.services.proxy import completing
 
@@ -28,6 +29,7 @@ def work() -> bool:
 @worker_ready.connect
 def _start_keeper(sender: Any, **kwargs: Any) -> None:
     queues = sender.app.amqp.queues.consume_from
+    tracing.start("harbor-jobservice")
     job_types = [name.removeprefix(QUEUE_PREFIX) for name in queues if name.startswith(QUEUE_PREFIX)]
     keeper.start(sender.controller.concurrency, job_types)
 
@@ -75,6 +77,12 @@ def fold_quota() -> int:
     folded = quota.fold_pending()
     storage_days.keep()
     return folded
+
+
+@shared_task
+def check_quota() -> int:
+    """Compare accounts of storage with what is there, each project once a day. Returns how many were wrong."""
+    return quota_checks.run()
 
 
 @shared_task

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from auth.actor import ANONYMOUS, Actor
 from auth.authentication import session_actor
+from harbor_core.lib import tracing
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.public import public_url
 from harbor_core.services.config import config_get
@@ -81,6 +82,7 @@ def actor_of(request: HttpRequest) -> Actor:
     """The signed-in user or anonymous; read once per request. Pages know sessions only, no other credential."""
     if not hasattr(request, "portal_actor"):
         request.portal_actor = session_actor(request) or ANONYMOUS  # type: ignore[attr-defined]
+        tracing.acting(request.portal_actor)  # type: ignore[attr-defined]
     return request.portal_actor  # type: ignore[attr-defined]
 
 

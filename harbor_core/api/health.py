@@ -45,8 +45,10 @@ def _core() -> bool:
     if not settings.CORE_URL:
         return True
     try:
-        return http.request("GET", f"{settings.CORE_URL}/api/v2.0/ping", seconds=3, private=True).status == 200
-    except http.OutboundError:
+        authority = Path(settings.INTERNAL_TLS.authority).read_text(encoding="ascii") if settings.INTERNAL_TLS else ""
+        where = f"{settings.CORE_URL}/api/v2.0/ping"
+        return http.request("GET", where, seconds=3, private=True, ca_certificate=authority).status == 200
+    except (http.OutboundError, OSError):
         return False
 
 

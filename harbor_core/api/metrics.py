@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Metric
 from prometheus_client.registry import Collector
 
 from harbor_core.api.health import components
+from harbor_core.lib import traffic
 from harbor_core.lib.metrics import exposition
 from harbor_core.services.config import config_get
 from jobservice.models import Schedule, Task
@@ -103,13 +104,16 @@ def _jobs() -> tuple[list[Family], list[Family]]:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Query: ``comp``: ``core`` (requests), ``jobservice`` (tasks); else what there is and how it is."""
+    """Query: ``comp``: ``core`` (requests), ``jobservice`` (tasks), ``gateway`` (bytes, where this process counts
+    them); else what there is and how it is."""
     component = request.GET.get("comp", "exporter") if settings.METRICS or settings.CORE_METRICS else ""
     if component == "core":
         text = exposition(requests=True)
     elif component == "jobservice":
         gauges, counters = _jobs()
         text = exposition([_Families(gauges), _Families(counters, "counter")])
+    elif component == "gateway" and traffic.meter is not None:
+        text = exposition([traffic.meter])
     elif component == "exporter":
         system = _kept("system", settings.METRICS_CACHE_SECONDS, _system)
         text = exposition([_Families(system), _Families(_kept("backlog", BACKLOG_SECONDS, backlog))])

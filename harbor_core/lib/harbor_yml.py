@@ -3,6 +3,7 @@
 What a file names and this installation has no use for is told with the reason, never passed over in silence.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,8 @@ MEANINGLESS = {
     "data_volume": "content, database and keys are in volumes of the engine (docs/install.md)",
     "database": "the bundled database's password is made at the first start",
     "trivy": "scanners are registered by address",
-    "internal_tls": "there is none: containers talk over the engine's own network",
     "upload_purging": "core owns uploads and sweeps them",
     "cache": "what is worth caching is cached",
-    "trace": "there are no traces",
     "uaa": "there is no sign-in with UAA",
     "chart": "charts are stored with images",
     "notary": "signatures are artifacts",
@@ -216,6 +215,35 @@ def _metric(result: Environment, value: Any) -> None:
     _unused(result, "metric", values, {"enabled", "port"})
 
 
+def _trace(result: Environment, value: Any) -> None:
+    values = _map("trace", value)
+    if not values.get("enabled"):
+        return
+    otel = _map("trace.otel", values.get("otel") or {})
+    if not otel.get("endpoint"):
+        raise HarborYmlError("trace needs otel.endpoint; Jaeger takes what is sent there, too (port 4318)")
+    result.settings["TRACE_ENABLED"] = "true"
+    known = {"sample_rate", "namespace"}
+    for name in sorted(known & values.keys()):
+        result.settings[f"TRACE_{name.upper()}"] = _text(values[name])
+    if values.get("attributes"):
+        result.settings["TRACE_ATTRIBUTES"] = json.dumps(_map("trace.attributes", values["attributes"]))
+    options = {"endpoint", "url_path", "compression", "insecure", "timeout"}
+    for name in sorted(options & otel.keys()):
+        result.settings[f"TRACE_OTEL_{name.upper()}"] = _text(otel[name])
+    _unused(result, "trace.otel", otel, options)
+    _unused(result, "trace", values, known | {"enabled", "attributes", "otel"})
+
+
+def _internal_tls(result: Environment, value: Any) -> None:
+    values = _map("internal_tls", value)
+    if values.get("enabled"):
+        result.settings["INTERNAL_TLS_ENABLED"] = "true"
+    if values.get("dir"):
+        result.notes.append("internal_tls.dir: the certificates are made at the first start")
+    _unused(result, "internal_tls", values, {"enabled", "dir"})
+
+
 _SECTIONS: dict[str, Callable[[Environment, Any], None]] = {
     "harbor_admin_password": _password,
     "storage_service": _storage,
@@ -226,4 +254,6 @@ _SECTIONS: dict[str, Callable[[Environment, Any], None]] = {
     "notification": _notification,
     "proxy": _proxy,
     "metric": _metric,
+    "trace": _trace,
+    "internal_tls": _internal_tls,
 }

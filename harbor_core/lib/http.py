@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
-from harbor_core.lib import ssrf
+from harbor_core.lib import ssrf, tracing
 
 SECONDS = 10.0
 MAX_BYTES = 1024 * 1024
@@ -127,6 +127,7 @@ def client(
         transport._pool = httpcore.ConnectionPool(
             context, max_connections=100, keepalive_expiry=30.0, network_backend=_Door(deadline, private)
         )
+    transport = tracing.watched_http(transport)
     return httpx.Client(transport=transport, timeout=seconds, trust_env=False, follow_redirects=False)
 
 

@@ -7,6 +7,8 @@ import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from harbor_core.lib import tracing
+
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 client_address: ContextVar[str] = ContextVar("client_address", default="")
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -24,8 +26,8 @@ class RequestIdFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """An object per line: time (UTC), level, logger, message, request_id where a request is served, process, and the
-    traceback of an exception."""
+    """An object per line: time (UTC), level, logger, message, request_id where a request is served, trace_id and
+    span_id where traces are kept, process, and the traceback of an exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -38,6 +40,9 @@ class JsonFormatter(logging.Formatter):
         identifier = getattr(record, "request_id", "-")
         if identifier != "-":
             entry["request_id"] = identifier
+        trace = tracing.ids()
+        if trace is not None:
+            entry["trace_id"], entry["span_id"] = trace
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)

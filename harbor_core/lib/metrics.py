@@ -49,6 +49,15 @@ _inflight = Gauge(
     "harbor_core_http_inflight_requests", "Requests under way", multiprocess_mode="livesum", registry=_registry
 )
 _uploaded = Counter("harbor_core_uploaded_bytes", "Bytes of blobs whose upload was committed", registry=_registry)
+_proxied = Counter(
+    "harbor_core_proxy_cache", "Requests for content of proxy projects", ["kind", "result"], registry=_registry
+)
+_fetched = Counter("harbor_core_proxy_cache_fetched_bytes", "Bytes of blobs that upstreams sent", registry=_registry)
+PROXY_RESULTS = ("hit", "moved", "miss", "stale", "gone", "unknown", "failed")
+if ON:  # they exist from the start, at zero: what is not there has no rate
+    for _kind in ("manifest", "blob"):
+        for _result in PROXY_RESULTS:
+            _proxied.labels(_kind, _result)
 # What labels() looks up under a lock; few, because labels come from fixed sets.
 _known: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 
@@ -57,6 +66,18 @@ def uploaded(count: int) -> None:
     """So many bytes of a blob have arrived."""
     if ON:
         _uploaded.inc(count)
+
+
+def proxied(kind: str, result: str) -> None:
+    """A ``manifest`` or ``blob`` of a proxy project was asked for; ``result`` is one of PROXY_RESULTS."""
+    if ON:
+        _proxied.labels(kind, result).inc()
+
+
+def fetched(count: int) -> None:
+    """So many bytes of a blob have come from an upstream."""
+    if ON:
+        _fetched.inc(count)
 
 
 def counted(application: Application, resources: Container[str]) -> Application:

@@ -13,6 +13,8 @@ from urllib.parse import quote, unquote, urlsplit
 import redis
 from redis.sentinel import Sentinel
 
+from harbor_core.lib import tracing
+
 SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 SENTINEL_PORT = 26379
 
@@ -32,10 +34,10 @@ class RedisServer:
     def client(self, **options: Any) -> "redis.Redis":
         """A client (and pool) of the server, or of whatever is master now."""
         if not self.sentinels:
-            return redis.Redis.from_url(self.url, **options)
+            return tracing.watched_redis(redis.Redis.from_url(self.url, **options))
         account = {"username": self.username or None, "password": self.password or None, "ssl": self.tls}
         sentinel = Sentinel(list(self.sentinels), sentinel_kwargs=options | {"ssl": self.tls}, **options)
-        return sentinel.master_for(self.master, db=self.database, **account, **options)
+        return tracing.watched_redis(sentinel.master_for(self.master, db=self.database, **account, **options))
 
     @property
     def broker_url(self) -> str:

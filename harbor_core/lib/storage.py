@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 
+from harbor_core.lib import tracing
 from harbor_core.lib.storage_backends import FilesystemBackend, backend
 
 ROOT = "docker/registry/v2"
@@ -36,6 +37,7 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=16, thread_name_prefix="storage")
 
 
+@tracing.spanned("storage linked_sizes")
 def linked_sizes(repository: str, digests: list[str]) -> dict[str, int | None]:
     """digest -> size in bytes of each blob that is linked into the repository and in storage, else None."""
     store = backend()
@@ -50,6 +52,7 @@ def linked_sizes(repository: str, digests: list[str]) -> dict[str, int | None]:
     return dict(zip(digests, _pool().map(probe, digests), strict=True))
 
 
+@tracing.spanned("storage put_manifest")
 def put_manifest(repository: str, digest: str, content: bytes) -> None:
     """Store a manifest: bytes first, then the link that makes the repository own it. Raises OSError."""
     if hashlib.sha256(content).hexdigest() != digest.removeprefix("sha256:"):
@@ -60,6 +63,7 @@ def put_manifest(repository: str, digest: str, content: bytes) -> None:
     store.put(revision_link(repository, digest), digest.encode())
 
 
+@tracing.spanned("storage read_blob")
 def read_blob(digest: str) -> bytes:
     """The whole content of a small blob. Raises OSError (FileNotFoundError when it is not there)."""
     return backend().read(blob_path(digest))
@@ -84,6 +88,7 @@ def opens_uploads() -> bool:
     return isinstance(backend(), FilesystemBackend)
 
 
+@tracing.spanned("storage open_upload")
 def open_upload(repository: str, upload: str) -> None:
     """Make an empty upload session the registry can go on with. Raises OSError."""
     store = backend()
@@ -91,11 +96,13 @@ def open_upload(repository: str, upload: str) -> None:
     store.open_upload(upload_prefix(repository, upload))
 
 
+@tracing.spanned("storage upload_offset")
 def upload_offset(repository: str, upload: str) -> int | None:
     """Bytes of the upload session that are safe in storage; None when there is no such session."""
     return backend().upload_offset(upload_prefix(repository, upload))
 
 
+@tracing.spanned("storage delete_upload")
 def delete_upload(repository: str, upload: str) -> None:
     """Drop a session and what it holds, unfinished multiparts included."""
     backend().remove_tree(upload_prefix(repository, upload))
@@ -105,6 +112,7 @@ def tree(repository: str) -> str:
     return f"{ROOT}/repositories/{repository}"
 
 
+@tracing.spanned("storage delete_tree")
 def delete_tree(repository: str) -> None:
     """Remove what belongs to the repository itself; repositories below its name keep theirs."""
     for part in _PARTS:

@@ -1,6 +1,8 @@
 from django.db import models
 from django.utils import timezone
 
+from harbor_core.lib import tracing
+
 
 class AuditLog(models.Model):
     """Who did what, written in the transaction of the change (pulls: in batches)."""
@@ -27,7 +29,8 @@ class AuditLog(models.Model):
 
 
 class Event(models.Model):
-    """Outbox: what happened, written in the transaction of the change and delivered from here, at least once."""
+    """Outbox: what happened, written in the transaction of the change and delivered from here, at least once. What
+    comes of it goes on with the trace of ``traceparent``."""
 
     type = models.CharField(max_length=64)
     project_id = models.BigIntegerField(null=True)
@@ -35,6 +38,7 @@ class Event(models.Model):
     operator = models.CharField(max_length=512)
     occurred_at = models.DateTimeField(default=timezone.now)
     delivered_at = models.DateTimeField(null=True)
+    traceparent = models.CharField(max_length=tracing.TRACEPARENT_MAX, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

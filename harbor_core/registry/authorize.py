@@ -15,7 +15,7 @@ from auth import bearer
 from auth.actor import Actor
 from auth.credentials import authenticate_header
 from auth.rbac import TOKEN_ACTIONS
-from harbor_core.lib import names
+from harbor_core.lib import names, tracing
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.public import public_url
 from harbor_core.registry import mirrors
@@ -75,6 +75,7 @@ def authorize(
         actor = authenticate_header(header, environ.get("HTTP_X_REAL_IP", ""))
     if actor is None:
         raise challenge(environ, scopes, "wrong credentials, or the account is disabled")
+    tracing.acting(actor)
     project = allowed(actor, repository, action)
     if (
         project is None
@@ -120,6 +121,7 @@ def authenticate(environ: Environ) -> Actor:
         actor = authenticate_header(header, environ.get("HTTP_X_REAL_IP", ""))
     if actor is None:
         raise challenge(environ, [])
+    tracing.acting(actor)
     return actor
 
 
@@ -136,4 +138,5 @@ def authorize_catalog(environ: Environ) -> Actor:
         actor = authenticate_header(header, environ.get("HTTP_X_REAL_IP", ""))
     if actor is None or not access.can(actor, "catalog:read"):
         raise challenge(environ, scopes)
+    tracing.acting(actor)
     return actor

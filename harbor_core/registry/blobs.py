@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from auth.keys import registry_token
-from harbor_core.lib import names, storage
+from harbor_core.lib import metrics, names, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.registry import proxied
 from harbor_core.registry.authorize import authorize
@@ -33,6 +33,8 @@ def get(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
         if answer is not None:
             return answer if answer.status_code == 301 else _describe(answer, digest)
         size = _size(name, digest, head)
+    elif caller.project.proxy:
+        metrics.proxied("blob", "hit")
     if size is None:
         raise HarborError("BLOB_UNKNOWN", detail=digest)
     # registry:2 cannot be trusted with a failed If-Match: it announces a length and sends no body.

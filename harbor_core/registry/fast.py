@@ -31,6 +31,13 @@ _WHOLE_PATHS: dict[str, Callable[[dict[str, Any]], Reply | None]] = {
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
+def route(path: str) -> str:
+    """The template of a path that may be answered here, else empty."""
+    if path in _WHOLE_PATHS:
+        return path
+    return "/v2/{name}/manifests/{reference}" if _MANIFEST.fullmatch(path) else ""
+
+
 def answer(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
     """The response, or None when the route is not one of these."""
     path = environ["PATH_INFO"]

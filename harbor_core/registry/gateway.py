@@ -52,7 +52,8 @@ def blob(environ: dict[str, Any]) -> Reply:
     except HarborError as error:
         return _refusal(error)
     seconds = int(min(settings.AUTHZ_CACHE_SECONDS, caller.token_seconds))
-    return Reply(204, headers={"X-Accel-Expires": str(seconds), "X-Harbor-Repository": repository})
+    proxied = {"X-Harbor-Proxy": "1"} if caller.project.proxy else {}  # for what the gateway counts
+    return Reply(204, headers={"X-Accel-Expires": str(seconds), "X-Harbor-Repository": repository} | proxied)
 
 
 def upload(environ: dict[str, Any]) -> Reply:

@@ -1,11 +1,15 @@
 """Pulls from a proxy project, as far as they concern its upstream."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from harbor_core.lib import metrics
+from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply
 from harbor_core.registry.authorize import Caller
 from replication.services.proxy import blobs, listing, manifests, storing
@@ -31,7 +35,9 @@ def manifest(caller: Caller, repository: str, reference: str, digest: str, descr
     if library:
         location = f"/v2/{library}/manifests/{reference}"
         return Answer(Reply(301, headers={"Location": location, "Content-Length": "0"}))
-    outcome = manifests.manifest(manifests.Wanted(upstream, repository, reference, digest, describe, began))
+    with _failures_counted("manifest"):
+        outcome = manifests.manifest(manifests.Wanted(upstream, repository, reference, digest, describe, began))
+    metrics.proxied("manifest", outcome.note.partition(";")[0])
     headers, copy = {NOTE: outcome.note}, outcome.copy
     if copy is None:
         return Answer(None, headers, changed=not digest or outcome.note != manifests.HIT)
@@ -44,6 +50,16 @@ def manifest(caller: Caller, repository: str, reference: str, digest: str, descr
         "Content-Length": str(copy.size),
     }
     return Answer(Reply(200, copy.content, headers))
+
+
+@contextmanager
+def _failures_counted(kind: str) -> Iterator[None]:
+    """What the upstream does not have is one thing, that it could not be asked another."""
+    try:
+        yield
+    except HarborError as error:
+        metrics.proxied(kind, "unknown" if error.status == 404 else "failed")
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,9 @@ def blob(request: HttpRequest, caller: Caller, name: str, digest: str) -> HttpRe
     if request.method == "HEAD":
         size: int | None = blobs.size_of(upstream, name, digest)
         return HttpResponse(headers={"Content-Length": str(size), NOTE: manifests.MISS})
-    arriving = blobs.fetch(upstream, name, digest)
+    with _failures_counted("blob"):
+        arriving = blobs.fetch(upstream, name, digest)
+    metrics.proxied("blob", manifests.HIT if arriving is None else manifests.MISS)
     if arriving is None:
         return None
     response = StreamingHttpResponse(arriving.pieces, headers={NOTE: manifests.MISS})

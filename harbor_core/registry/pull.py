@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from harbor_core.lib import media_types as mt
-from harbor_core.lib import names
+from harbor_core.lib import metrics, names
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.reply import Reply
 from harbor_core.lib.ttl import TTLCache
@@ -76,6 +76,8 @@ def manifest(environ: dict[str, Any], repository: str, reference: str) -> Reply:
         headers = answer.headers
         if answer.changed:
             found = _find(repository, reference)
+    elif caller.project.proxy:  # by digest, and it is here
+        metrics.proxied("manifest", "hit")
     if found is None:
         raise HarborError("MANIFEST_UNKNOWN", detail=reference)
     if found.tag_id is not None:

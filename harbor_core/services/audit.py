@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from auth.actor import Actor
-from harbor_core.lib import logs
+from harbor_core.lib import logs, tracing
 from harbor_core.lib.text import storable
 from harbor_core.models import AuditLog, Event
 from harbor_core.services import audit_forward
@@ -104,4 +104,6 @@ def write(rows: Sequence[AuditLog]) -> None:
 
 def emit(actor: Actor, event_type: str, *, project_id: int | None, **payload: Any) -> None:
     """Put an event (Harbor's names: PUSH_ARTIFACT, DELETE_ARTIFACT ...) into the outbox."""
-    Event.objects.create(type=event_type, project_id=project_id, payload=payload, operator=actor.name)
+    row = Event(type=event_type, project_id=project_id, payload=payload, operator=actor.name)
+    row.traceparent = tracing.carried()
+    row.save(force_insert=True)

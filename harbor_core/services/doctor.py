@@ -222,9 +222,16 @@ def _tls() -> Findings:
         except OSError as exc:
             yield WARNING, f"{url} is not reached from here: {exc}", ""
             continue
-        left = x509.load_der_x509_certificate(raw).not_valid_after_utc - datetime.now(UTC)
-        level = WARNING if left < timedelta(days=CERTIFICATE_DAYS) else OK
-        yield level, f"{url}: the certificate ends in {left.days} days", "renew it" if level == WARNING else ""
+        yield _end(url, x509.load_der_x509_certificate(raw))
+    if settings.INTERNAL_TLS is not None:
+        for path in filter(None, (settings.INTERNAL_TLS.certificate, settings.INTERNAL_TLS.authority)):
+            yield _end(path, x509.load_pem_x509_certificate(Path(path).read_bytes()))
+
+
+def _end(name: str, certificate: x509.Certificate) -> tuple[str, str, str]:
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    level = WARNING if left < timedelta(days=CERTIFICATE_DAYS) else OK
+    return level, f"{name}: the certificate ends in {left.days} days", "renew it" if level == WARNING else ""
 
 
 def _keys() -> Findings:

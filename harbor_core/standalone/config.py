@@ -23,7 +23,7 @@ from harbor_core.env import (
     env_str,
     public_url,
 )
-from harbor_core.lib import redis
+from harbor_core.lib import redis, trace_settings
 from harbor_core.registry_config import storage_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -60,7 +60,13 @@ class Config:
     log_level: str
     gateway_user: str
     metrics: str  # address:port, empty: off
+    tracing: bool
     log_format: str = "plain"  # or json
+
+    @property
+    def traffic(self) -> str:
+        """Where (UDP) the gateway tells what it moves: this machine, the port of the metrics."""
+        return f"127.0.0.1:{self.metrics.rpartition(':')[2]}" if self.metrics else ""
 
     @property
     def storage_root(self) -> Path | None:
@@ -128,6 +134,7 @@ def load() -> Config:
         log_format=env_choice("HARBOR_LOG_FORMAT", "plain", ("plain", "json")),
         gateway_user=_gateway_user(data_dir, options.get("rootdirectory") if driver == "filesystem" else None),
         metrics=env_address("HARBOR_METRICS"),
+        tracing=trace_settings.read() is not None,
     )
 
 

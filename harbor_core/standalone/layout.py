@@ -87,6 +87,8 @@ def write_configurations(config: Config) -> None:
             trusted_proxies=config.trusted_proxies,
             worker_user=config.gateway_user,
             metrics=config.metrics,
+            traffic=config.traffic,
+            tracing=config.tracing,
             log_level=config.log_level,
             log_format=config.log_format,
             log_prefix=_prefix(config),

@@ -17,7 +17,7 @@ from harbor_core.standalone.process import Program
 # What children inherit. Everything else stays out: a stray AWS_CA_BUNDLE, for example, stops the registry's S3 driver.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
 _OUTBOUND = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_OURS = ("HARBOR_", "CONFIG_OVERWRITE_JSON")
+_OURS = ("HARBOR_", "CONFIG_OVERWRITE_JSON", "TRACE_", "OTEL_")
 _KEPT = "_EXECUTION_RETENTION_COUNT"
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _CLOUD = (
@@ -61,6 +61,7 @@ def python_environment(config: Config) -> dict[str, str]:
         "HARBOR_REGISTRY_URL": f"unix:{config.run_dir}/registry.sock",
         "HARBOR_GATEWAY_SERVES_BLOBS": "true" if config.serves_blobs else "false",
         "HARBOR_STORAGE_REDIRECT": "true" if config.storage_redirect else "false",
+        "HARBOR_TRAFFIC_LISTEN": "off",
     }
     if not config.redis_url:
         env["HARBOR_REDIS_URL"] = f"unix://{config.run_dir}/redis.sock"
@@ -105,12 +106,14 @@ def _core(config: Config) -> Program:
 
 
 def _waiting(config: Config) -> Program:
-    """Core again, for requests that wait for other registries: one process, since waiting takes threads only."""
+    """Core again, for requests that wait for other registries: one process, since waiting takes threads only. Being
+    one, it is also who counts what the gateway moves."""
     threads = env_int("HARBOR_WAITING_THREADS", 32, low=2, high=500)
-    return _gunicorn(config, "waiting", workers=1, threads=threads)
+    settings = {"HARBOR_TRAFFIC_LISTEN": config.traffic or "off", "TRACE_SERVICE_NAME": "harbor-waiting"}
+    return _gunicorn(config, "waiting", workers=1, threads=threads, **settings)
 
 
-def _gunicorn(config: Config, name: str, *, workers: int, threads: int) -> Program:
+def _gunicorn(config: Config, name: str, *, workers: int, threads: int, **settings: str) -> Program:
     socket_path = config.run_dir / f"{name}.sock"
     argv = [sys.executable, "-m", "gunicorn", "harbor_core.wsgi:application", "--bind", f"unix:{socket_path}"]
     argv += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads), "--keep-alive", "75"]
@@ -119,7 +122,7 @@ def _gunicorn(config: Config, name: str, *, workers: int, threads: int) -> Progr
     argv += ["--limit-request-line", "0", "--limit-request-field_size", "32768"]
     argv += ["--log-level", config.log_level, "--backlog", "2048"]
     argv += ["--logger-class", "harbor_core.lib.gunicorn_logs.Logger"]
-    env = python_environment(config)
+    env = python_environment(config) | settings
     return _program(config, name, argv, env, socket_path, seconds=20.0, death=signal.SIGQUIT)
 
 

@@ -17,11 +17,11 @@ SERVER_DAYS = 397  # the longest life that clients of the web's rules accept
 RENEW_BEFORE_DAYS = 30
 
 
-def ensure_certificate(folder: Path, urls: Iterable[str]) -> bool:
+def ensure_certificate(folder: Path, urls: Iterable[str], days: int | None = None) -> bool:
     """Have ``ca.crt``, ``server.crt`` and ``server.key`` for the hosts of these URLs in ``folder``.
 
     The authority stays while it is valid, so that what clients trust goes on working; the server certificate is made
-    anew when a host is missing or its end is near. Returns whether it was made anew.
+    anew when a host is missing or its end is near, for so many ``days`` (SERVER_DAYS). Returns whether it was.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     hosts = sorted({urlsplit(url).hostname or "localhost" for url in urls} | {"localhost", "127.0.0.1", "::1"})
@@ -33,7 +33,7 @@ def ensure_certificate(folder: Path, urls: Iterable[str]) -> bool:
             return False
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder(hosts[0] if hosts[0] != "127.0.0.1" else "localhost", key, authority.subject, SERVER_DAYS)
+        _builder(hosts[0] if hosts[0] != "127.0.0.1" else "localhost", key, authority.subject, days or SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

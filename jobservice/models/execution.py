@@ -1,6 +1,7 @@
 from django.db import models
 from django.utils import timezone
 
+from harbor_core.lib import tracing
 from jobservice.models.schedule import Schedule
 from jobservice.states import SYSTEM, Status, Trigger
 
@@ -54,6 +55,7 @@ class Task(models.Model):
     was when it took the task: every start counts ``run_count`` up, so whoever lost the task cannot write to it.
     ``failures`` counts runs that failed and may be tried again, ``lost`` runs whose worker went away.
     Progress: items done and in total, bytes moved, and both per second.
+    ``traceparent`` is the trace (W3C) of what caused it, empty while none is kept.
     """
 
     execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="tasks", db_index=False)
@@ -71,6 +73,7 @@ class Task(models.Model):
     stop_requested = models.BooleanField(default=False)
     queued_at = models.DateTimeField(default=timezone.now)  # Pending since
     due_at = models.DateTimeField(null=True)  # Scheduled until
+    traceparent = models.CharField(max_length=tracing.TRACEPARENT_MAX, blank=True, default="", db_default="")
     spawned = models.BooleanField(default=False)  # it has added its tasks to the execution
     has_log = models.BooleanField(default=False)
     done = models.BigIntegerField(default=0)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from harbor_core.lib import tracing
 from harbor_core.lib.text import storable
 from jobservice import dispatch
 from jobservice.jobs import JOB_TYPES, Halt, Interrupted, JobFailed, JobType, LeaseLost, Postponed, Retry, StopRequested
@@ -44,26 +45,35 @@ def _wake_next(keeper: Keeper) -> None:
 
 def _run(context: Context, job_type: JobType) -> None:
     task = context.task
+    with tracing.task(task.job_type, task.traceparent, id=task.pk, execution=task.execution_id, run=task.run_count):
+        outcome = _outcome(context, job_type)
+        tracing.note(job_status=outcome.target.value)
+        if outcome.level != "INFO":
+            tracing.failed()
+        _record(context, outcome)
+
+
+def _outcome(context: Context, job_type: JobType) -> "Outcome":
+    task = context.task
     context.log.info("run %d of task %d (%s) begins", task.run_count, task.pk, task.job_type)
     try:
         if task.failures + task.lost > 0:
             context.log.info("failed before: %d, lost with a worker: %d", task.failures, task.lost)
         job_type.function(context)
-        outcome = _end(Status.SUCCESS)
+        return _end(Status.SUCCESS)
     except Halt as halt:
-        outcome = _halted(context, halt)
+        return _halted(context, halt)
     except JobFailed as failure:
-        outcome = _end(Status.ERROR, str(failure))
+        return _end(Status.ERROR, str(failure))
     except Retry as failure:
-        outcome = _again(context, job_type, str(failure), failure.seconds)
+        return _again(context, job_type, str(failure), failure.seconds)
     except (OperationalError, InterfaceError) as failure:
         logger.warning("task %d: the database failed it", task.pk, exc_info=failure)
-        outcome = _abandoned(context, job_type)
+        return _abandoned(context, job_type)
     except Exception as failure:
         # What an unexpected error says may hold secrets: it goes to the operator's log, its name to the user's.
         logger.exception("task %d (%s) failed", task.pk, task.job_type)
-        outcome = _again(context, job_type, f"internal error: {type(failure).__name__}", None)
-    _record(context, outcome)
+        return _again(context, job_type, f"internal error: {type(failure).__name__}", None)
 
 
 class Outcome:

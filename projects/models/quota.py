@@ -8,6 +8,8 @@ class Quota(models.Model):
     """Storage of a project in bytes. True usage is ``used`` plus the project's deltas (projects.services.quota).
 
     ``warned_at`` and ``exceeded_at`` are when the last event of the kind went out: one a minute is enough.
+    ``drift`` and ``miscounted`` are what the last check (``checked_at``) found: bytes accounted beyond what artifacts
+    name, below zero for too few, and blobs with a wrong number of references. Both are 0 unless something is broken.
     """
 
     project = models.OneToOneField("harbor_projects.Project", on_delete=models.CASCADE, related_name="quota")
@@ -17,6 +19,9 @@ class Quota(models.Model):
     update_time = models.DateTimeField(auto_now=True)
     warned_at = models.DateTimeField(null=True)
     exceeded_at = models.DateTimeField(null=True)
+    drift = models.BigIntegerField(null=True)
+    miscounted = models.BigIntegerField(null=True)
+    checked_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.used} of {self.hard}"

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
 
-from projects.models import Artifact, Member, Project, Repository
+from projects.models import Artifact, Member, Project, Quota, Repository
 from projects.selectors import collection
 from projects.selectors.quotas import with_usage
 
@@ -37,6 +37,10 @@ def content() -> list[Family]:
     ]
     repositories = [row for row in _grouped(Repository.objects.all(), Count("pk")) if row[0] in projects]
     pulled = _grouped(Repository.objects.all(), Sum("pull_count"))
+    checked = list(
+        Quota.objects.filter(project__deleted=False)
+        .values_list("project_id", "drift", "miscounted", "checked_at")
+    )  # fmt: skip
     members = _grouped(Member.objects.all(), Count("pk"))
     artifacts = (
         Artifact.objects.filter(listed=True).order_by().values_list("project_id", "type").annotate(number=Count("pk"))
@@ -55,6 +59,12 @@ def content() -> list[Family]:
                named([(pk, total) for pk, _, total in quotas])),
         Family("harbor_project_quota_byte", "Bytes a project may use, -1 for any number", ("project_name",),
                named([(pk, hard) for pk, hard, _ in quotas])),
+        Family("harbor_project_quota_drift_byte", "Bytes accounted beyond what is there, when last checked",
+               ("project_name",), named([(pk, drift) for pk, drift, _, _ in checked if drift is not None])),
+        Family("harbor_project_quota_miscounted_blobs", "Blobs whose references are counted wrong, when last checked",
+               ("project_name",), named([(pk, blobs) for pk, _, blobs, _ in checked if blobs is not None])),
+        Family("harbor_project_quota_checked_timestamp_seconds", "When the accounts were checked", ("project_name",),
+               named([(pk, at.timestamp()) for pk, _, _, at in checked if at is not None])),
         Family("harbor_project_repo_total", "Repositories of a project", ("project_name", "public"),
                [(projects[pk], number) for pk, number in repositories]),
         Family("harbor_project_member_total", "Members of a project", ("project_name",), named(members)),

@@ -347,7 +347,9 @@ def resync(project_id: int) -> bool:
         Quota.objects.get_or_create(project_id=project_id, defaults={"hard": hard})
         Quota.objects.select_for_update().get(project_id=project_id)
         sql.fetch_all(_FOLD, [project_id])
-        Quota.objects.filter(project_id=project_id).update(used=recount(project_id), update_time=timezone.now())
+        now = timezone.now()
+        right = {"used": recount(project_id), "drift": 0, "miscounted": 0}  # whatever a check finds meanwhile
+        Quota.objects.filter(project_id=project_id).update(**right, checked_at=now, update_time=now)
     logger.warning("the storage usage of project %d was wrong and has been counted again", project_id)
     return True
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from harbor_core.lib import tracing
 from harbor_core.models import Event
 from projects.services import webhook_events
 
@@ -51,8 +52,9 @@ def _hand_over(event_id: int) -> bool:
             if not Event.objects.filter(pk=event_id, delivered_at=None).update(delivered_at=timezone.now()):
                 return False
             event = Event.objects.get(pk=event_id)
-            for consumer in CONSUMERS:
-                consumer(event)
+            with tracing.continued(event.traceparent):
+                for consumer in CONSUMERS:
+                    consumer(event)
     except DatabaseError:
         raise  # the database's trouble, not the event's: the next run begins with it
     except Exception:  # of a consumer, whatever it is: the events behind this one go on

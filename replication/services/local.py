@@ -33,7 +33,9 @@ class Local:
         url = settings.REGISTRY_URL
         socket = url.removeprefix("unix:").removeprefix("//") if url.startswith("unix:") else None
         self._base = "http://registry" if socket else url.rstrip("/")
-        self._http = httpx.Client(transport=httpx.HTTPTransport(uds=socket), timeout=STALL_SECONDS, trust_env=False)
+        verify = registry_client.trust() if url.startswith("https://") else True
+        transport = httpx.HTTPTransport(uds=socket, verify=verify)
+        self._http = httpx.Client(transport=transport, timeout=STALL_SECONDS, trust_env=False)
 
     def close(self) -> None:
         self._http.close()

@@ -2,8 +2,10 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,16 +16,19 @@ from django.utils import timezone
 
 from harbor_core.api.metrics import resources
 from harbor_core.env import ConfigError, env_address
-from harbor_core.lib.metrics import operation
+from harbor_core.lib import traffic
+from harbor_core.lib.metrics import exposition, operation
 from jobservice import dispatch
 from jobservice.models import JobTotal, Task
 from jobservice.services.transitions import move
 from jobservice.states import Status
-from projects.models import Blob
+from projects.models import Blob, Quota
+from projects.services import quota_checks
 from replication import ratelimits
 from replication.adapters.base import Endpoint
 from replication.models import Registry
 from tests.portal.conftest import World, world  # noqa: F401 - a fixture
+from tests.support.services import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.django_db
@@ -71,7 +76,61 @@ def test_what_there_is(read: Client, world: World) -> None:  # noqa: F811 - the 
     assert found['harbor_registry_rate_limit{registry="hub"}'] == 100
     assert found['harbor_registry_rate_limit_remaining{registry="hub"}'] == 7
     assert found['harbor_up{component="database"}'] == 1
+    assert 'harbor_project_quota_drift_byte{project_name="library"}' not in found, "nobody has looked"
     assert found['harbor_gc_blobs{state="waiting"}'] == 1 and found['harbor_gc_bytes{state="waiting"}'] == blob.size
+
+
+def test_the_age_of_a_queue_grows(read: Client) -> None:
+    task = dispatch.submit("RETENTION").tasks.get()
+    Task.objects.filter(pk=task.pk).update(queued_at=timezone.now() - timedelta(hours=2))
+    found = _values(read.get("/_metrics").content.decode())
+    assert 7200 <= found['harbor_task_queue_latency{type="RETENTION"}'] < 7300
+
+
+def test_wrong_accounts(read: Client, world: World) -> None:  # noqa: F811 - the fixture
+    Quota.objects.filter(project=world.library).update(used=world.library.quota.used + 11)
+    quota_checks.run()
+    found = _values(read.get("/_metrics").content.decode())
+    drift = {name: value for name, value in found.items() if name.startswith("harbor_project_quota_drift_byte")}
+    expected = Quota.objects.get(project=world.library).drift
+    assert drift['harbor_project_quota_drift_byte{project_name="library"}'] == expected != 0
+    at = found['harbor_project_quota_checked_timestamp_seconds{project_name="library"}']
+    assert abs(at - timezone.now().timestamp()) < 60
+    assert found['harbor_project_quota_miscounted_blobs{project_name="library"}'] >= 0
+
+
+def test_what_gateways_tell() -> None:
+    meter = traffic.Meter()
+    for line in (b"<190>Nov 30 20:00:00 nginx: blob 200 100 5000 1", b"<190>Nov 30 20:00:00 nginx: blob 404 100 50 1",
+                 b"<190>Nov 30 20:00:00 nginx: upload 201 70000 0 0"):  # fmt: skip
+        meter.take(line)
+    for line in (b"", b"blob 200 1 1 0", b"<190>x: other 200 1 1 0", b"<190>x: blob 200 1 -1 0", b"\xff" * 2048,
+                 b"<190>x: blob 200 1 1 0\n<190>x: blob 200 1 1 0"):  # fmt: skip
+        meter.take(line)
+    found = _values(exposition([meter]).decode())
+    assert found['harbor_gateway_sent_bytes_total{operation="blob"}'] == 5050
+    assert found['harbor_gateway_received_bytes_total{operation="upload"}'] == 70000
+    assert found['harbor_gateway_requests_total{code="200",operation="blob"}'] == 1
+    assert found["harbor_gateway_proxy_cache_blobs_total"] == 1
+    assert found['harbor_gateway_sent_bytes_total{operation="token"}'] == 0
+
+
+def test_a_meter_waits_for_its_address_and_lives_on_garbage() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        traffic.listen(f"127.0.0.1:{port}")
+    meter = traffic.meter
+    assert meter is not None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+
+        def told() -> bool:
+            for datagram in (b"garbage", b"", b"x" * 3000, b"<190>Nov 30 20:00:00 nginx: api 200 10 20 0"):
+                gateway.sendto(datagram, ("127.0.0.1", port))
+            return _values(exposition([meter]).decode())['harbor_gateway_sent_bytes_total{operation="api"}'] > 0
+
+        wait_until(told, 20, "the meter to count")
+    traffic.meter = None
 
 
 def test_a_project_that_was_deleted_is_gone(read: Client, world: World) -> None:  # noqa: F811 - the fixture

@@ -49,8 +49,27 @@ def test_nginx_accepts_every_variant(base: Gateway, tmp_path: Path) -> None:
         replace(base, trusted_proxies=("10.0.0.0/8", "fd00::/8")),
         replace(base, log_level="error"),
         replace(base, waiting=f"unix:{tmp_path}/waiting.sock"),
+        replace(base, metrics="127.0.0.1:9090", traffic="127.0.0.1:9090"),
+        replace(base, metrics="127.0.0.1:9090", traffic="127.0.0.1:9090", storage_root=None, log_level="error"),
+        replace(base, tracing=True),
+        replace(base, tracing=True, log_format="json"),
+        replace(base, core="localhost:8000", registry="localhost:5000", internal_ca=str(tmp_path / "tls" / "ca.crt")),
     ):
         accepted(render(variant), tmp_path)
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_traffic_is_told_whatever_is_logged(base: Gateway, level: str) -> None:
+    """``access_log off`` would end every log beside it."""
+    assert "access_log off;" in _head(render(replace(base, log_level="warning")))
+    told = _head(render(replace(base, traffic="127.0.0.1:9091", log_level=level)))
+    assert "access_log syslog:server=127.0.0.1:9091" in told and "access_log off;" not in told
+    assert ("access_log /dev/stdout" in told) == (level == "info")
+
+
+def _head(configuration: str) -> str:
+    """What stands before the first server."""
+    return configuration.partition("    server {")[0]
 
 
 def test_nothing_of_the_template_language_is_left(base: Gateway) -> None:

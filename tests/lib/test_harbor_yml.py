@@ -61,6 +61,41 @@ def test_a_whole_file() -> None:
     assert "HARBOR_HTTP_PORT=8443\n" in lines(settings)
 
 
+def test_traces() -> None:
+    trace = {"enabled": True, "sample_rate": 0.5, "namespace": "ops", "attributes": {"a": "b c"}, "jaeger": {}}
+    otel = {
+        "endpoint": "collector:4318",
+        "url_path": "/v1/traces",
+        "compression": False,
+        "insecure": True,
+        "timeout": 5,
+    }
+    found = translate({"hostname": "reg.local", "trace": trace | {"otel": otel}})
+    settings = {name: value for name, value in found.settings.items() if name.startswith("TRACE_")}
+    assert settings == {
+        "TRACE_ENABLED": "true",
+        "TRACE_SAMPLE_RATE": "0.5",
+        "TRACE_NAMESPACE": "ops",
+        "TRACE_ATTRIBUTES": '{"a": "b c"}',
+        "TRACE_OTEL_ENDPOINT": "collector:4318",
+        "TRACE_OTEL_URL_PATH": "/v1/traces",
+        "TRACE_OTEL_COMPRESSION": "false",
+        "TRACE_OTEL_INSECURE": "true",
+        "TRACE_OTEL_TIMEOUT": "5",
+    }
+    assert found.notes == ["trace.jaeger: not used"]
+    assert not translate({"hostname": "reg.local", "trace": {"enabled": False, "jaeger": {}}}).notes
+    with pytest.raises(HarborYmlError, match=r"otel\.endpoint"):
+        translate({"hostname": "reg.local", "trace": trace})
+
+
+def test_tls_between_the_roles() -> None:
+    found = translate({"hostname": "reg.local", "internal_tls": {"enabled": True, "dir": "/etc/harbor/tls"}})
+    assert found.settings["INTERNAL_TLS_ENABLED"] == "true"
+    assert [note.partition(":")[0] for note in found.notes] == ["internal_tls.dir"]
+    assert "INTERNAL_TLS_ENABLED" not in translate({"hostname": "r.local", "internal_tls": {"enabled": False}}).settings
+
+
 def test_the_least_there_can_be() -> None:
     found = translate({"hostname": "reg.local", "http": {"port": 8080}})
     assert found.settings == {"HARBOR_EXTERNAL_URL": "http://reg.local:8080", "HARBOR_HTTP_PORT": "8080"}

@@ -12,11 +12,13 @@ from django.db import connection
 from django.utils import timezone
 
 from auth.models import ADMIN_ID, User
+from harbor_core.env import InternalTLS
 from harbor_core.lib import redis
 from harbor_core.lib.storage_backends import FilesystemBackend
 from harbor_core.models import SystemConfig
 from harbor_core.services import doctor
 from harbor_core.services.doctor import ERROR, OK, WARNING, Finding
+from harbor_core.standalone.tls import ensure_certificate
 from jobservice.models import Schedule, WorkerPool
 from projects.services import tag_journal
 from tests.cast import World
@@ -62,6 +64,15 @@ def test_a_storage_that_cannot_be_written(world: World, store: FilesystemBackend
 def test_low_space(world: World, settings: Any) -> None:
     settings.LOW_SPACE_BYTES = 2**62
     assert ERROR in levels("storage")
+
+
+def test_certificates_between_the_roles(world: World, settings: Any, tmp_path: Path) -> None:
+    ensure_certificate(tmp_path, ["https://core"], days=5)
+    settings.PUBLIC_URLS = []
+    settings.INTERNAL_TLS = InternalTLS(str(tmp_path / "server.crt"), "", str(tmp_path / "ca.crt"))
+    soon, authority = found("tls")
+    assert soon.level == WARNING and "server.crt: the certificate ends in 4 days" in soon.message
+    assert authority.level == OK and "ca.crt" in authority.message
 
 
 def test_keys(world: World, settings: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.support.stack import ROOT
 pytestmark = pytest.mark.slow
 SEED = Path(__file__).with_name("values-prod.yaml")
 MANY = "persistence.persistentVolumeClaim.registry.accessMode=ReadWriteMany"
+CALLED = ("core", "portal", "waiting", "registry", "exporter")  # they answer others
 MATRIX: dict[str, tuple[str, ...]] = {
     "defaults": (),
     "cluster ip, own tls": ("expose.type=clusterIP",),
@@ -58,6 +59,29 @@ MATRIX: dict[str, tuple[str, ...]] = {
         "metrics.prometheusRule.enabled=true",
         "metrics.dashboard.enabled=true",
         "networkPolicy.enabled=true",
+    ),
+    "traces": (
+        "trace.enabled=true",
+        "trace.otel.endpoint=collector:4318",
+        "trace.sample_rate=0.25",
+        "trace.namespace=ops",
+        "trace.attributes.application=harbor",
+        "metrics.enabled=true",
+    ),
+    "internal tls": (
+        "internalTLS.enabled=true",
+        "metrics.enabled=true",
+        "metrics.serviceMonitor.enabled=true",
+        "networkPolicy.enabled=true",
+        "backup.enabled=true",
+    ),
+    "internal tls, given": (
+        "internalTLS.enabled=true",
+        "internalTLS.certSource=manual",
+        "internalTLS.trustCa=authority",
+        *(f"internalTLS.{name}.{what}={name}-{what}" for name in CALLED for what in ("crt", "key")),
+        "metrics.enabled=true",
+        "expose.type=clusterIP",
     ),
     "backups": ("backup.enabled=true", "backup.content=false", "networkPolicy.enabled=true"),
     "no volumes": ("persistence.enabled=false",),
@@ -247,7 +271,7 @@ def test_metrics() -> None:
         ports = {one["name"]: one["containerPort"] for item in containers for one in item.get("ports", ())}
         assert ports[port["targetPort"]] == port["port"]
     queries = [one.get("params") for one in monitors["harbor-harbor-exporter"]["spec"]["endpoints"]]
-    assert queries == [None, {"comp": ["jobservice"]}]
+    assert queries == [None, {"comp": ["jobservice"]}, {"comp": ["gateway"]}]
     (rules,) = [item for item in objects if item["kind"] == "PrometheusRule"]
     assert rules["spec"] == yaml.safe_load((CHART / "monitoring" / "alerts.yaml").read_text(encoding="utf-8"))
     board = only(objects, "ConfigMap", "harbor-harbor-dashboard")["data"]["harbor.json"]

@@ -244,6 +244,30 @@ def test_tls_with_an_authority_of_its_own(engine: Engine) -> None:
         pull_again(engine, push(engine, "tls:1", url))
 
 
+def test_tls_between_the_containers(engine: Engine) -> None:
+    """Each by the certificate that was made at the first start, and none in the clear."""
+    port, metrics = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    site = Site(engine, "inside", ("compose.metrics.yaml",))
+    site.write(".env", {"INTERNAL_TLS_ENABLED": "true", "HARBOR_HTTP_PORT": str(port), "HARBOR_EXTERNAL_URL": url,
+                        "HARBOR_ADMIN_PASSWORD": PASSWORD, "HARBOR_METRICS_PORT": f"127.0.0.1:{metrics}"})  # fmt: skip
+    with site:
+        wait_until(lambda: health(engine, url) == "healthy", 120, "the stack with TLS inside to be healthy")
+        pull_again(engine, push(engine, "inside:1", url))
+        numbers = f"http://127.0.0.1:{metrics}/metrics"
+        wait_until(lambda: "harbor_up" in _numbers(numbers), 60, "the exporter to answer")
+        assert 'harbor_up{component="core"} 1.0' in read(numbers)
+        for name, inside in (("core", 8000), ("waiting", 8000), ("registry", 5000), ("exporter", 8001)):
+            question = (
+                f"import http.client as h; c = h.HTTPConnection('{name}', {inside}); c.request('GET', '/')\n"
+                "try: print(c.getresponse().status)\n"
+                "except Exception: print('refused')\n"
+            )
+            said = engine.docker("exec", "inside_core_1", "python", "-c", question).strip()
+            assert said in ("refused", "400"), name
+        assert "\nerror" not in "\n" + engine.docker("exec", "inside_core_1", "harbor", "manage", "doctor")
+
+
 def test_object_storage(engine: Engine) -> None:
     """Blobs and manifests in an S3 server; clients fetch blobs from there."""
     port = free_port()
@@ -299,6 +323,8 @@ def test_harbor_yml(engine: Engine) -> None:
         assert 'harbor_up{component="core"} 1.0' in told and 'harbor_project_total{public="true"} 1.0' in told
         assert "harbor_core_http_request_total" in read(f"{numbers}?comp=core")
         assert "harbor_jobservice_info" in read(f"{numbers}?comp=jobservice")
+        sent = re.compile(r'harbor_gateway_sent_bytes_total\{operation="blob"\} [1-9]')
+        wait_until(lambda: sent.search(read(f"{numbers}?comp=gateway")), 20, "the gateway's bytes")
         assert "registry_storage_action_seconds" in read(f"{numbers}?comp=registry")
         found = json.loads(engine.docker("inspect", "file_exporter_1"))[0]
         assert found["HostConfig"]["ReadonlyRootfs"] is True and found["Config"]["User"] == "harbor"

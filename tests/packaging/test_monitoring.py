@@ -33,7 +33,7 @@ class Prometheus(Service):
         scrapes = [
             {"job_name": f"harbor-{name or 'exporter'}", "static_configs": [{"targets": [target]}],
              "params": {"comp": [name]} if name else {}}
-            for name in ("", "core", "jobservice")
+            for name in ("", "core", "jobservice", "gateway")
         ]  # fmt: skip
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -44,7 +44,12 @@ class Prometheus(Service):
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         argv = [find("prometheus"), f"--config.file={path}", f"--storage.tsdb.path={self.folder / 'data'}"]
         argv += [f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=error"]
-        self.spawn(argv, lambda: connects(("127.0.0.1", self.port)))
+        self.spawn(argv, self._is_ready)
+
+    def _is_ready(self) -> bool:
+        """It listens before it answers questions."""
+        here = connects(("127.0.0.1", self.port))
+        return here and httpx.get(f"http://127.0.0.1:{self.port}/-/ready", trust_env=False).status_code == 200
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         answer = self._client.get("/query", params={"query": expression}).json()
@@ -70,6 +75,7 @@ def watched() -> Iterator[tuple[Stack, Prometheus]]:
             run = client.post("/api/v2.0/system/gc/schedule", json={"schedule": {"type": "Manual"}})
             where = run.headers["Location"]
             wait_until(lambda: client.get(where).json()["job_status"] == "Success", 30, "a job to end")
+        stack.manage("shell", "-c", "from projects.services import quota_checks; quota_checks.run()")
         prometheus = Prometheus(address)
         try:
             wait_until(lambda: prometheus.query("min(count_over_time(harbor_up[1m])) > 3"), 60, "some scrapes")

@@ -9,8 +9,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from auth.keys import ensure_internal_key, ensure_token_key
 from harbor_core import kubernetes
-from harbor_core.env import ConfigError, env_str
-from harbor_core.standalone.tls import ensure_certificate
+from harbor_core.env import ConfigError, env_bool, env_list, env_str
+from harbor_core.standalone.tls import CA_DAYS, ensure_certificate
+
+ROLES = ["core", "portal", "waiting", "exporter", "registry", "gateway"]  # as compose names them
 
 
 class Command(BaseCommand):
@@ -21,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--kubernetes",
             metavar="NAME",
-            help="keep them in the Secrets NAME and NAME-token-keys of the own namespace as well",
+            help="keep them in the Secrets NAME, NAME-token-keys, NAME-tls and NAME-internal-tls of the own namespace",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,6 +55,10 @@ def _fill(folder: Path) -> None:
         (folder / "database_password").chmod(0o644)
     if env_str("HARBOR_TLS", "off") == "self-signed":
         ensure_certificate(folder / "tls", settings.PUBLIC_URLS)
+    if env_bool("INTERNAL_TLS_ENABLED"):
+        names = env_list("HARBOR_INTERNAL_NAMES") or ROLES
+        # No client of the web sees it, and roles read it when they start: it lives as long as its authority.
+        ensure_certificate(folder / "internal-tls", [f"https://{name}" for name in names], CA_DAYS)
 
 
 def _once(path: Path, make: Any) -> None:
@@ -80,12 +86,27 @@ _FILES = {
     "registry.key": "keys/internal/registry.key",
     "registry.crt": "keys/internal/registry.crt",
 }
+# Authorities: pods mount what they sign, and never these keys.
+_AUTHORITIES = {
+    "tls_ca.crt": "tls/ca.crt",
+    "tls_ca.key": "tls/ca.key",
+    "internal_tls_ca.crt": "internal-tls/ca.crt",
+    "internal_tls_ca.key": "internal-tls/ca.key",
+}
+# Certificates are made anew before they end, or for a further name: folder, which is the Secret's ending as well.
+_CERTIFICATES = ("tls", "internal-tls")
+_CERTIFICATE_FILES = {"tls.crt": "server.crt", "tls.key": "server.key", "ca.crt": "ca.crt"}
 
 
 def _bring(folder: Path, name: str) -> None:
     """What the cluster has already."""
-    found = {_FILES[key]: value for key, value in kubernetes.read_secret(name).items() if key in _FILES}
+    paths = _FILES | _AUTHORITIES
+    found = {paths[key]: value for key, value in kubernetes.read_secret(name).items() if key in paths}
     found |= {f"keys/token/{key}": value for key, value in kubernetes.read_secret(f"{name}-token-keys").items()}
+    for kind in _CERTIFICATES:
+        there = kubernetes.read_secret(f"{name}-{kind}")
+        served = {"tls.crt", "tls.key"} & there.keys()
+        found |= {f"{kind}/{_CERTIFICATE_FILES[key]}": there[key] for key in served}
     for path, value in found.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +115,15 @@ def _bring(folder: Path, name: str) -> None:
 
 def _keep(folder: Path, name: str) -> None:
     labels = {"app.kubernetes.io/managed-by": "harbor-init", "app": "harbor"}
-    values = {key: (folder / path).read_bytes() for key, path in _FILES.items() if (folder / path).exists()}
-    kubernetes.add_to_secret(name, values, labels)
+    kubernetes.add_to_secret(name, _there(folder, _FILES), labels)
+    kubernetes.put_secret(name, _there(folder, _AUTHORITIES), labels)
     keys = {path.name: path.read_bytes() for path in (folder / "keys" / "token").glob("*.pem")}
     kubernetes.add_to_secret(f"{name}-token-keys", keys, labels)
+    for kind in _CERTIFICATES:
+        if (folder / kind / "server.crt").exists():
+            files = _there(folder / kind, _CERTIFICATE_FILES)
+            kubernetes.put_secret(f"{name}-{kind}", files, labels, "kubernetes.io/tls")
+
+
+def _there(folder: Path, paths: dict[str, str]) -> dict[str, bytes]:
+    return {key: (folder / path).read_bytes() for key, path in paths.items() if (folder / path).exists()}

@@ -47,6 +47,40 @@ component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
+{{/* The Secret with a component's certificate between pods: dict "root" "component" */}}
+{{- define "harbor.internalSecret" -}}
+{{- $tls := .root.Values.internalTLS -}}
+{{- if eq $tls.certSource "auto" }}{{ include "harbor.secret" .root }}-internal-tls
+{{- else if eq $tls.certSource "manual" }}{{ include "harbor.fullname" .root }}-{{ .component }}-internal-tls
+{{- else }}{{ required (printf "internalTLS.%s.secretName is missing" .component) (index $tls .component).secretName }}
+{{- end -}}
+{{- end -}}
+
+{{/* What a role that is called needs beside what all have. */}}
+{{- define "harbor.internalEnvironment" -}}
+{{- if .Values.internalTLS.enabled }}
+- {name: INTERNAL_TLS_CERT_PATH, value: /internal-tls/tls.crt}
+- {name: INTERNAL_TLS_KEY_PATH, value: /internal-tls/tls.key}
+{{- end }}
+{{- end -}}
+
+{{- define "harbor.internalTrust" -}}
+{{- if .Values.internalTLS.enabled }}
+- {name: INTERNAL_TLS_ENABLED, value: "true"}
+- {name: INTERNAL_TLS_TRUST_CA_PATH, value: /internal-tls/ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* Does the ingress speak TLS to the gateway? */}}
+{{- define "harbor.gatewayTLS" -}}
+{{- if and .Values.internalTLS.enabled (eq .Values.expose.type "ingress") }}yes{{ end -}}
+{{- end -}}
+
+{{/* Scheme of probes and scrapes of a role that is called. */}}
+{{- define "harbor.internalScheme" -}}
+{{- ternary "HTTPS" "HTTP" .Values.internalTLS.enabled -}}
+{{- end -}}
+
 {{/* Every address of the pod. */}}
 {{- define "harbor.anyAddress" -}}
 {{- ternary "0.0.0.0" "[::]" .Values.ipFamily.ipv4.enabled -}}
@@ -139,6 +173,24 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- if or .Values.proxy.httpProxy .Values.proxy.httpsProxy }}
 - {name: NO_PROXY, value: "{{ .Values.proxy.noProxy }},{{ include "harbor.fullname" . }}-core,{{ include "harbor.fullname" . }}-registry,{{ include "harbor.fullname" . }}-redis,{{ include "harbor.fullname" . }}-database"}
 {{- end }}
+{{- include "harbor.internalTrust" . }}
+{{- if .Values.trace.enabled }}
+- {name: TRACE_SAMPLE_RATE, value: {{ .Values.trace.sample_rate | quote }}}
+{{- with .Values.trace.namespace }}
+- {name: TRACE_NAMESPACE, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.trace.attributes }}
+- {name: TRACE_ATTRIBUTES, value: {{ toJson . | quote }}}
+{{- end }}
+{{- with .Values.trace.otel }}
+- {name: TRACE_OTEL_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: TRACE_OTEL_URL_PATH, value: {{ .url_path | quote }}}
+- {name: TRACE_OTEL_COMPRESSION, value: {{ .compression | quote }}}
+- {name: TRACE_OTEL_INSECURE, value: {{ .insecure | quote }}}
+- {name: TRACE_OTEL_TIMEOUT, value: {{ .timeout | quote }}}
+{{- end }}
+- {name: TRACE_ENABLED, value: "true"}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -174,7 +226,7 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- end }}
 {{- end -}}
 
-{{/* Volumes of a pod: dict "root" "storage" (needs the registry's volume) "tls" */}}
+{{/* Volumes of a pod: dict "root" "storage" (needs the registry's volume) "tls" "called" (its own component, if called) */}}
 {{- define "harbor.volumes" -}}
 {{- $root := .root -}}
 - {name: tmp, emptyDir: {}}
@@ -205,6 +257,13 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
     secretName: {{ $root.Values.persistence.imageChartStorage.gcs.existingSecret | default (include "harbor.config" $root) }}
     items: [{key: {{ ternary "GCS_KEY_DATA" "storage-encodedkey" (ne $root.Values.persistence.imageChartStorage.gcs.existingSecret "") }}, path: gcs-key.json}]
 {{- end }}
+{{- if $root.Values.internalTLS.enabled }}
+- name: internal-tls
+  secret:
+    secretName: {{ include "harbor.internalSecret" (dict "root" $root "component" (.called | default "core")) }}
+    defaultMode: 0440
+    items: [{key: ca.crt, path: ca.crt}{{ if .called }}, {key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}{{ end }}]
+{{- end }}
 {{- if $root.Values.caBundleSecretName }}
 - {name: ca, secret: {secretName: {{ $root.Values.caBundleSecretName }}, items: [{key: ca.crt, path: ca.crt}]}}
 {{- end }}
@@ -232,6 +291,9 @@ redis{{ if .tlsOptions.enable }}s{{ end }}://{{ .addr }}/{{ .coreDatabaseIndex }
 {{- end }}
 {{- if eq $root.Values.persistence.imageChartStorage.type "gcs" }}
 - {name: gcs, mountPath: /gcs, readOnly: true}
+{{- end }}
+{{- if $root.Values.internalTLS.enabled }}
+- {name: internal-tls, mountPath: /internal-tls, readOnly: true}
 {{- end }}
 {{- if $root.Values.caBundleSecretName }}
 - {name: ca, mountPath: /ca, readOnly: true}

@@ -53,27 +53,31 @@ spec:
             {{- end }}
           env:
             {{- include "harbor.environment" $root | nindent 12 }}
+            {{- include "harbor.internalEnvironment" $root | nindent 12 }}
             - {name: HARBOR_CORE_WORKERS, value: {{ $values.workers | quote }}}
             - {name: HARBOR_CORE_THREADS, value: {{ $values.threads | quote }}}
             {{- if $root.Values.metrics.enabled }}
             - {name: HARBOR_CORE_METRICS, value: "{{ include "harbor.anyAddress" $root }}:8001"}
+            {{- end }}
+            {{- if $root.Values.trace.enabled }}
+            - {name: TRACE_SERVICE_NAME, value: harbor-{{ .component }}}
             {{- end }}
             {{- with $values.extraEnvVars }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
           # Is the process alive: nothing behind it is asked, so that an outage elsewhere restarts nobody.
           livenessProbe:
-            httpGet: {path: /api/v2.0/ping, port: http}
+            httpGet: {path: /api/v2.0/ping, port: http, scheme: {{ include "harbor.internalScheme" $root }}}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           # Can it serve: it reads the database.
           readinessProbe:
-            httpGet: {path: /api/v2.0/systeminfo, port: http}
+            httpGet: {path: /api/v2.0/systeminfo, port: http, scheme: {{ include "harbor.internalScheme" $root }}}
             periodSeconds: 10
             timeoutSeconds: 5
           startupProbe:
-            httpGet: {path: /api/v2.0/ping, port: http}
+            httpGet: {path: /api/v2.0/ping, port: http, scheme: {{ include "harbor.internalScheme" $root }}}
             periodSeconds: 2
             failureThreshold: 90
           lifecycle:
@@ -86,7 +90,7 @@ spec:
           securityContext:
             {{- include "harbor.containerSecurity" $root | nindent 12 }}
       volumes:
-        {{- include "harbor.volumes" (dict "root" $root "storage" true) | nindent 8 }}
+        {{- include "harbor.volumes" (dict "root" $root "storage" true "called" .component) | nindent 8 }}
       {{- include "harbor.placement" (dict "root" $root "component" .component "values" $values "sharesVolume" true) | nindent 6 }}
 ---
 apiVersion: v1

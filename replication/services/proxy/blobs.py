@@ -15,7 +15,7 @@ from typing import BinaryIO
 import httpx
 
 from harbor_core import registry_client
-from harbor_core.lib import storage
+from harbor_core.lib import metrics, storage
 from harbor_core.lib.errors import HarborError
 from harbor_core.lib.storage_backends import FilesystemBackend, backend
 from projects.models import Upload
@@ -226,6 +226,7 @@ class _Pieces:
             yield held
             sha.update(piece)
             received += len(piece)
+            metrics.fetched(len(piece))
             held = piece
             self._write(piece)
             if self._lease is not None:
