@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harbor_core.env import ConfigError, env_int
+from harbor_core.lib.turns import IN_LINE
 from harbor_core.standalone.config import BASE_DIR, Config
 from harbor_core.standalone.process import Program
 
@@ -106,8 +107,8 @@ def _core(config: Config) -> Program:
 
 def _waiting(config: Config) -> Program:
     """Core again, for requests that wait for other registries: one process, since waiting takes threads only."""
-    threads = env_int("HARBOR_WAITING_THREADS", 32, low=2, high=500)
-    return _gunicorn(config, "waiting", workers=1, threads=threads)
+    at_work = env_int("HARBOR_WAITING_THREADS", 48, low=2, high=500)
+    return _gunicorn(config, "waiting", workers=1, threads=at_work * (1 + IN_LINE))
 
 
 def _gunicorn(config: Config, name: str, *, workers: int, threads: int) -> Program:
