@@ -102,7 +102,6 @@ REPLICATION = (
     _("outside of the hours in which the policy copies"),
     _("the destination takes no index that lacks some of its platforms: %(reason)s"),
     _("%(name)s is here without some of its platforms: choose those that are"),
-    _("the replication policy is gone"),
     _("the replication policy was changed while its ends were compared"),
     _("at most %(limit)s policies can be compared at once"),
     _("%(name)s is a link-local address"),
