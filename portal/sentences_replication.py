@@ -30,6 +30,8 @@ REPLICATION = (
     _("%(name)s is no address of Amazon ECR"),
     _("Amazon does not answer with a token"),
     _("Amazon answers %(code)s to %(action)s"),
+    _("Alibaba Cloud does not answer with a token"),
+    _("Alibaba Cloud answers %(code)s to %(action)s"),
     _("the account has no instance with the address %(host)s"),
     _("Tencent Cloud does not answer with a token"),
     _("Tencent Cloud answers %(code)s to %(action)s"),

@@ -20,6 +20,7 @@ from replication.adapters import (
     ADAPTERS,
     adapter,
     adapter_class,
+    ali_acr,
     aws_ecr,
     docker_hub,
     harbor,
@@ -27,6 +28,7 @@ from replication.adapters import (
     jfrog_artifactory,
     tencent_tcr,
 )
+from replication.adapters.ali_acr import Alibaba
 from replication.adapters.aws_ecr import AmazonEcr, Place
 from replication.adapters.base import Endpoint, UnhealthyError
 from replication.adapters.docker_registry import DockerRegistry
@@ -283,6 +285,46 @@ def _tencent(site: Site, patch: Patch, amazon: str) -> None:
     site.double.is_made = lambda name: name.partition("/")[0] in held
 
 
+def _alibaba(site: Site, patch: Patch, amazon: str) -> None:
+    """With an access key."""
+    keys, held = ("LTAIsomebody", LOGIN[1]), {name.partition("/")[0] for name in HELD}
+    cloud = Double()
+    site.clouds.append(cloud)
+
+    def api(asked: Asked) -> Reply:
+        told = {name: value for name, value in asked.headers.items() if name.startswith("x-acs-")}
+        query = ali_acr.encoded(asked.query)
+        sent = ali_acr.signed(keys, asked.headers["host"], query, told)
+        if asked.headers["authorization"] != sent["authorization"]:
+            return Reply(400, {"Code": "SignatureDoesNotMatch"})
+        action, wanted = asked.headers["x-acs-action"], asked.query
+        if action == "ListInstance":
+            names = {"cri-1": "others", "cri-2": "ours"}
+            return Reply(200, {"Instances": [{"InstanceId": key, "InstanceName": name} for key, name in names.items()]})
+        assert wanted["InstanceId"] == "cri-2"
+        if action == "GetAuthorizationToken":
+            name, password = site.double.login
+            until = int(time.time() + 3600) * 1000
+            return Reply(200, {"TempUsername": name, "AuthorizationToken": password, "ExpireTime": until})
+        if action == "ListRepository":
+            start = (int(wanted["PageNo"]) - 1) * int(wanted["PageSize"])
+            pairs = [name.partition("/") for name in sorted(HELD)[start : start + int(wanted["PageSize"])]]
+            return Reply(200, {"Repositories": [{"RepoNamespaceName": a, "RepoName": b} for a, _, b in pairs]})
+        if action == "ListNamespace":
+            return Reply(200, {"Namespaces": [{"NamespaceName": name} for name in held]})
+        assert (action, wanted["AutoCreateRepo"], wanted["DefaultRepoType"]) == ("CreateNamespace", "true", "PRIVATE")
+        site.made.append(wanted["NamespaceName"])
+        held.add(site.made[-1])
+        return Reply(200, {"IsSuccess": True})
+
+    cloud.routes.append(api)
+    patch.setattr(Alibaba, "place", (cloud.url, "ours"))
+    patch.setattr(ali_acr, "PAGE", PAGE)
+    site.endpoint = Endpoint(site.double.url, *keys)
+    site.double.login, site.double.has_catalog = ("cr_temp_user", "for-a-while"), False
+    site.double.is_made = lambda name: name.partition("/")[0] in held
+
+
 def _huawei(site: Site, patch: Patch, amazon: str) -> None:
     """With an access key."""
     keys, held = ("EXAMPLEACCESSKEY0001", LOGIN[1]), {name.partition("/")[0] for name in HELD}
@@ -336,7 +378,7 @@ KINDS: dict[str, Callable[[Site, Patch, str], None]] = {
     "azure-acr": _plain,
     "dtr": _dtr,
     "aws-ecr": _ecr,
-    "ali-acr": _plain,
+    "ali-acr": _alibaba,
     "huawei-SWR": _huawei,
     "tencent-tcr": _tencent,
     "volcengine-cr": _plain,
@@ -453,6 +495,7 @@ def test_what_is_pushed_comes_back(site: Site) -> None:
         "aws-ecr": [NEW],
         "tencent-tcr": ["fresh"],
         "huawei-SWR": ["fresh"],
+        "ali-acr": ["fresh"],
     }
     assert site.made == wanted.get(site.kind, [])
     with site.client() as client:
@@ -463,7 +506,11 @@ def test_what_is_pushed_comes_back(site: Site) -> None:
 # ---------------------------------------------------------------------- single kinds
 @pytest.mark.parametrize(
     ("kind", "login"),
-    [("huawei-SWR", ("cn-north-4@EXAMPLEACCESSKEY0001", "login-key")), ("tencent-tcr", ("100012345678", "long-term"))],
+    [
+        ("huawei-SWR", ("cn-north-4@EXAMPLEACCESSKEY0001", "login-key")),
+        ("tencent-tcr", ("100012345678", "long-term")),
+        ("ali-acr", ("somebody@1234567890", "fixed")),
+    ],
 )
 def test_with_the_login_of_docker_they_are_plain_registries(double: Double, kind: str, login: tuple[str, str]) -> None:
     double.login = login
@@ -511,14 +558,40 @@ def test_an_instance_of_tencent_that_the_account_has_not(double: Double, amazon:
     site.clouds[0].__exit__()
 
 
-@pytest.mark.parametrize("kind", ["tencent-tcr", "huawei-SWR"])
+def test_where_the_api_of_alibaba_is() -> None:
+    """Of the Enterprise Edition; the signature is that of the example in the documentation."""
+    known = Alibaba(Endpoint("https://ours-registry.cn-hangzhou.cr.aliyuncs.com", "LTAIsomebody", "secret"))
+    assert known.place == ("https://cr.cn-hangzhou.aliyuncs.com", "ours")
+    for url, key in ((known.endpoint.url, "user@1"), ("https://registry.cn-hangzhou.aliyuncs.com", "LTAIsomebody")):
+        assert Alibaba(Endpoint(url, key, "secret")).place == ("", "")
+    query = ali_acr.encoded(
+        {"RegionId": "cn-shanghai", "ImageId": "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"}
+    )
+    told = {
+        "x-acs-action": "RunInstances",
+        "x-acs-date": "2023-10-26T10:22:32Z",
+        "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
+        "x-acs-version": "2014-05-26",
+    }
+    sent = ali_acr.signed(("YourAccessKeyId", "YourAccessKeySecret"), "ecs.cn-shanghai.aliyuncs.com", query, told)
+    signature = "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+    assert sent["authorization"].endswith(f"Signature={signature}")
+
+
+@pytest.mark.parametrize("kind", ["tencent-tcr", "huawei-SWR", "ali-acr"])
 def test_a_login_for_a_while_is_got_once(double: Double, amazon: str, monkeypatch: Patch, kind: str) -> None:
     site = _site(kind, double, amazon, monkeypatch)
     with site.client() as client:
         for name in HELD:
             assert client.digest(name, "1.0")
     [cloud] = site.clouds
-    asked = [each for each in cloud.asked if b"temp" in each.body or each.path.endswith("/utils/secret")]
+    asked = [
+        each
+        for each in cloud.asked
+        if b"temp" in each.body
+        or each.path.endswith("/utils/secret")
+        or each.headers.get("x-acs-action") == "GetAuthorizationToken"
+    ]
     assert len(asked) == 1 and double.paths("GET") == ["/token"] * len(HELD)
     cloud.__exit__()
 
