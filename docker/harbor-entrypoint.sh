@@ -1,5 +1,5 @@
 #!/bin/sh
-# One image, several roles: core (default), worker, beat, exporter, init, migrate, wait, manage <command>.
+# One image, several roles: core (default), waiting, worker, beat, exporter, init, migrate, wait, manage <command>.
 # Secrets that `init` made count unless they are given in the environment.
 set -eu
 role=${1:-core}
@@ -27,11 +27,15 @@ esac
 level=$(printf %s "${HARBOR_LOG_LEVEL:-info}" | tr '[:upper:]' '[:lower:]')
 
 case $role in
-core)
+core|waiting)
+    workers=${HARBOR_CORE_WORKERS:-2} threads=${HARBOR_CORE_THREADS:-8}
+    if [ "$role" = waiting ]; then # so many at work, and seven times as many in line (harbor_core.lib.turns)
+        workers=${HARBOR_CORE_WORKERS:-1} threads=$((8 * ${HARBOR_WAITING_THREADS:-48}))
+    fi
     # Numbers for Prometheus at a port of their own: each copy of core has its own.
     [ -z "${HARBOR_CORE_METRICS:-}" ] || set -- --bind "$HARBOR_CORE_METRICS" "$@"
     exec python -m gunicorn harbor_core.wsgi:application --bind "${HARBOR_CORE_LISTEN:-0.0.0.0:8000}" \
-        --worker-class gthread --workers "${HARBOR_CORE_WORKERS:-2}" --threads "${HARBOR_CORE_THREADS:-8}" \
+        --worker-class gthread --workers "$workers" --threads "$threads" \
         --keep-alive 75 --timeout 120 --graceful-timeout 25 --worker-tmp-dir /dev/shm --no-control-socket \
         --limit-request-line 0 --limit-request-field_size 32768 --backlog 2048 --log-level "$level" \
         --logger-class harbor_core.lib.gunicorn_logs.Logger "$@"
@@ -66,7 +70,7 @@ manage)
     exec python manage.py "$@"
     ;;
 *)
-    echo "harbor: unknown role $role; one of core, worker, beat, exporter, init, migrate, wait, manage" >&2
+    echo "harbor: unknown role $role; one of core, waiting, worker, beat, exporter, init, migrate, wait, manage" >&2
     exit 2
     ;;
 esac

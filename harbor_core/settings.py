@@ -82,6 +82,7 @@ try:
 
     # ------------------------------------------------------------------ limits
     MANIFEST_MAX_BYTES = 4 * 1024 * 1024
+    WAITING_THREADS = env_int("HARBOR_WAITING_THREADS", 48, low=2, high=500)
     AUTHZ_CACHE_SECONDS = env_int("HARBOR_AUTHZ_CACHE_SECONDS", 30, low=0, high=30)
     ACCESS_CACHE_SECONDS = env_int("HARBOR_ACCESS_CACHE_SECONDS", 15, low=0, high=30)
     UPLOAD_GRANT_HOURS = env_int("HARBOR_UPLOAD_GRANT_HOURS", 24, low=1, high=168)

@@ -36,7 +36,10 @@ _SESSION_COOKIE = f"{settings.SESSION_COOKIE_NAME}="
 
 
 def _answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    waiting.enter(environ)
+    return waiting.served(environ, lambda: _routed(environ, start_response))
+
+
+def _routed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if not path.startswith(settings.LEAN_PREFIXES) and path != "/v2":
         with_session = _SESSION_COOKIE in environ.get("HTTP_COOKIE", "")

@@ -116,6 +116,7 @@ _DELIVERY_ATTEMPTS = 1 + env_int("JOBSERVICE_WEBHOOK_JOB_MAX_RETRY", 31, low=0, 
 register(JobType("WEBHOOK", "projects.services.webhook_delivery.run", attempts=_DELIVERY_ATTEMPTS))
 register(JobType("SLACK", "projects.services.webhook_delivery.run", attempts=_DELIVERY_ATTEMPTS))
 register(JobType("REPLICATION", "replication.services.engine.run", attempts=4))
+register(JobType("REPLICATION_DRIFT", "replication.services.drift.run", interactive=True, limit=4, keep=10))
 register(JobType("QUOTA_SYNC", "jobservice.services.quota_sync.run", limit=1, keep=10))
 
 # Schedules of the system itself; they exist from the first start of a clock.

@@ -18,6 +18,7 @@ NAMES: dict[str, str | Promise] = {
     "PURGE_AUDIT_LOG": _("Log rotation"),
     "QUOTA_SYNC": _("Recount of the storage used"),
     "REPLICATION": _("Replication"),
+    "REPLICATION_DRIFT": _("Comparison of a replication rule"),
     "RETENTION": _("Tag retention"),
     SCHEDULER: _("Schedules"),
     "SLACK": _("Webhooks to Slack"),

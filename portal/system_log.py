@@ -17,6 +17,7 @@ ALL_OPERATIONS = OPERATIONS | {
     "restore": _("Restore"),
     "start": _("Start"),
     "stop": _("Stop"),
+    "compare": _("Compare"),
     "pause": _("Pause"),
     "resume": _("Resume"),
 }

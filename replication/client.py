@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from harbor_core.lib.media_types import MANIFESTS, OCI_INDEX
+from projects.manifests.platforms import HEADER
 from replication.adapters.base import NEXT_PAGE, PAGES_MAX
 from replication.adapters.docker_registry import DockerRegistry
 from replication.calls import (
@@ -224,10 +225,13 @@ class Client(Calls):
         with self.stream("PUT", url, repository, headers=headers, content=content) as answer:
             self._expect(answer, 201, 204)
 
-    def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> bool:
-        """Returns whether the registry will list it with its subject by itself. Raises RemoteError."""
+    def put_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str, platforms: Sequence[str] = ()
+    ) -> bool:
+        """``platforms``: of an index only the children of these were copied, which registries of this project may take.
+        Returns whether the registry will list it with its subject by itself. Raises RemoteError."""
         self.prepare(repository)
-        headers = {"Content-Type": media_type}
+        headers = {"Content-Type": media_type} | ({HEADER: ",".join(platforms)} if platforms else {})
         url = self._manifest(repository, reference)
         with self.stream("PUT", url, repository, headers=headers, content=content) as answer:
             self._expect(answer, 201)

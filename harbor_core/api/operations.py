@@ -244,8 +244,11 @@ OPERATIONS: dict[str, list[tuple[str, str, str]]] = {
         (
             "getReplicationDrift",
             "GET /replication/policies/{id}/drift",
-            "What the two ends of a policy do not have alike",
+            "What the two ends of a policy did not have alike",
         ),
+        ("stopReplicationDrift", "DELETE /replication/policies/{id}/drift", "End the comparison that is under way"),
+        ("listReplicationDrift", "GET /replication/drift", "What the last comparison of each policy found"),
+        ("startReplicationDrift", "POST /replication/drift", "Compare the two ends of policies"),
         ("repairReplicationDrift", "POST /replication/policies/{id}/drift", "Bring the destination up to the source"),
         ("listReplicationExecutions", "GET /replication/executions", "Runs of replication policies"),
         ("startReplication", "POST /replication/executions", "Run a replication policy"),

@@ -2,31 +2,80 @@
 
 A thread that waits serves nobody meanwhile, and core has few of them. The gateway says with each request what this
 process is to it (``X-Harbor-Waiting``; it lets no client say so): one for everybody hands a request back before it
-would wait (``elsewhere``), and the gateway takes it to one that is there for that (``here``). Without a word requests
-just wait.
+would wait (``elsewhere``), and the gateway takes it to one that is there for that (``here``). There the servers that
+are waited for share the room (harbor_core.lib.turns). Without a word requests just wait.
 """
 
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
+
+from harbor_core.lib.turns import Crowded, Turns
+
+__all__ = ["Crowded", "WaitElsewhere", "begin", "location", "served"]
 HEADER = "HTTP_X_HARBOR_WAITING"
 ELSEWHERE, HERE = "elsewhere", "here"
 _place: ContextVar[str] = ContextVar("waiting", default="")
+_turn: ContextVar[Hashable | None] = ContextVar("turn", default=None)
+_turns = Turns(settings.WAITING_THREADS)
+Answer = Callable[[], Iterable[bytes]]
 
 
 class WaitElsewhere(Exception):
     """The request belongs to where requests wait."""
 
 
-def enter(environ: dict[str, Any]) -> None:
-    """Every request begins with this; it counts in its thread until the next one, also while a body is streamed."""
-    _place.set(environ.get(HEADER, ""))
+def served(environ: dict[str, Any], answer: Answer) -> Iterable[bytes]:
+    """The answer to a request, which may ask here to wait, also while its body is streamed: a thread serves one request
+    from its beginning to its end."""
+    place = environ.get(HEADER, "")
+    _place.set(place)
+    if place != HERE:
+        return answer()
+    _turn.set(None)
+    _turns.enter()
+    try:
+        return _Served(answer())
+    except BaseException:
+        _leave()
+        raise
 
 
-def begin() -> None:
-    """Call before what may take long, and before anything is changed for it. Raises WaitElsewhere."""
-    if _place.get() == ELSEWHERE:
+class _Served:
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        try:
+            if hasattr(self._body, "close"):
+                self._body.close()
+        finally:
+            _leave()
+
+
+def _leave() -> None:
+    connection.close()  # there are more threads than the database should have connections
+    _turns.leave(_turn.get())
+    _turn.set(None)
+
+
+def begin(server: Hashable) -> None:
+    """Call before what may take long because of this server, and before anything is changed for it. Raises
+    WaitElsewhere, Crowded."""
+    place = _place.get()
+    if place == ELSEWHERE:
         raise WaitElsewhere
+    if place == HERE and _turn.get() is None:
+        if not connection.in_atomic_block:
+            connection.close()
+        _turns.take(server)
+        _turn.set(server)
 
 
 def location(environ: dict[str, Any]) -> dict[str, str]:

@@ -8,7 +8,10 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.registry import pull
 from harbor_core.registry.authorize import authorize
 from harbor_core.registry.base import refuse_changes, refuse_writes
+from projects.access import ProjectAccess
+from projects.manifests import platforms
 from projects.models import Artifact, Repository
+from projects.selectors.projects import takes_sparse_indexes
 from projects.services import artifacts, tags
 from projects.services.push import manifest_push
 
@@ -20,18 +23,33 @@ def get(request: HttpRequest, name: str, reference: str) -> HttpResponse:
 
 
 def put(request: HttpRequest, name: str, reference: str) -> HttpResponse:
-    """201 with Location and digest. 413 above 4 MiB; errors of projects.services.push."""
+    """201 with Location and digest. 413 above 4 MiB; errors of projects.services.push.
+
+    ``X-Harbor-Platforms: linux/amd64,linux/arm/v7`` (ours): of an index only the children of these were copied.
+    """
     caller = authorize(request.META, name, "push")
     refuse_writes()
     if not names.is_repository(name):
         raise HarborError("NAME_INVALID", "a repository needs a project and a name, as in library/app")
     if caller.project.proxy:
         raise HarborError("DENIED", f"{caller.project.project_name} is a proxy cache; nothing can be pushed to it")
-    pushed = manifest_push(caller.actor, caller.project, name, reference, _body(request), request.content_type or "")
+    left = _platforms(caller.project, request.headers.get(platforms.HEADER, ""))
+    content, media_type = _body(request), request.content_type or ""
+    pushed = manifest_push(caller.actor, caller.project, name, reference, content, media_type, platforms=left)
     headers = {"Location": f"/v2/{name}/manifests/{pushed.digest}", "Docker-Content-Digest": pushed.digest}
     if pushed.subject:
         headers["OCI-Subject"] = pushed.subject
     return HttpResponse(status=201, headers=headers)
+
+
+def _platforms(project: ProjectAccess, said: str) -> list[str]:
+    """None where the project takes no index that lacks children: then the push is one like any other."""
+    wanted = [name for name in said.replace(" ", "").split(",") if name]
+    try:
+        names_ = platforms.checked(wanted)
+    except HarborError as error:
+        raise HarborError("MANIFEST_INVALID", f"{platforms.HEADER}: {error.message}") from error
+    return names_ if names_ and takes_sparse_indexes(project.project_id) else []
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -42,6 +42,11 @@ _AMD64_CHILD = f"""
     LEFT JOIN harbor_projects_repository r ON r.id = a.repository_id
     WHERE x.parent_id = %s ORDER BY x.position
 """
+_LEFT_OUT = """
+    SELECT 1 FROM harbor_projects_artifactreference x
+    JOIN harbor_projects_artifact a ON a.id = x.parent_id JOIN harbor_projects_repository r ON r.id = a.repository_id
+    WHERE r.name = %s AND x.child_digest = %s AND x.left_out AND x.child_id IS NULL LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def manifest(environ: dict[str, Any], repository: str, reference: str) -> Reply:
     elif caller.project.proxy:  # by digest, and it is here
         metrics.proxied("manifest", "hit")
     if found is None:
-        raise HarborError("MANIFEST_UNKNOWN", detail=reference)
+        raise _missing(repository, reference)
     if found.tag_id is not None:
         try:
             found = _negotiate(found, environ.get("HTTP_ACCEPT", ""))
@@ -121,6 +126,18 @@ def _find(repository: str, reference: str) -> _Found | None:
         cursor.execute(_BY_DIGEST if is_digest else _BY_TAG, [repository, reference])
         row = cursor.fetchone()
     return _Found(*row) if row else None
+
+
+def _missing(repository: str, reference: str) -> HarborError:
+    """Of what was left out on purpose a client is told so: it will not come by asking again."""
+    if names.is_digest(reference):
+        with connection.cursor() as cursor:
+            cursor.execute(_LEFT_OUT, [repository, reference])
+            if cursor.fetchone():
+                return HarborError(
+                    "MANIFEST_UNKNOWN", "its platform was left out when the index was copied here", detail=reference
+                )
+    return HarborError("MANIFEST_UNKNOWN", detail=reference)
 
 
 def _content(found: _Found) -> bytes:

@@ -41,7 +41,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     "robot-trust": _CHANGES,
     "registry": _CHANGES,
     "replication-policy": _CHANGES,
-    "replication": ("start", "stop"),
+    "replication": ("start", "stop", "compare"),
     "configuration": ("update",),
     "job": ("start", "stop"),
     "job-queue": ("stop", "pause", "resume"),

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harbor_core.env import ConfigError, env_int
+from harbor_core.lib.turns import IN_LINE
 from harbor_core.standalone.config import BASE_DIR, Config
 from harbor_core.standalone.process import Program
 
@@ -108,9 +109,9 @@ def _core(config: Config) -> Program:
 def _waiting(config: Config) -> Program:
     """Core again, for requests that wait for other registries: one process, since waiting takes threads only. Being
     one, it is also who counts what the gateway moves."""
-    threads = env_int("HARBOR_WAITING_THREADS", 32, low=2, high=500)
+    at_work = env_int("HARBOR_WAITING_THREADS", 48, low=2, high=500)
     settings = {"HARBOR_TRAFFIC_LISTEN": config.traffic or "off", "TRACE_SERVICE_NAME": "harbor-waiting"}
-    return _gunicorn(config, "waiting", workers=1, threads=threads, **settings)
+    return _gunicorn(config, "waiting", workers=1, threads=at_work * (1 + IN_LINE), **settings)
 
 
 def _gunicorn(config: Config, name: str, *, workers: int, threads: int, **settings: str) -> Program:

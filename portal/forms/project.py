@@ -156,6 +156,14 @@ class SettingsForm(forms.Form):
         error_messages={"invalid": _("Enter a date.")},
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
+    sparse_indexes = forms.BooleanField(
+        label=_("Images without some of their platforms"),
+        required=False,
+        help_text=_(
+            "Replication from another instance of this registry may bring only the platforms it chose. Everybody else "
+            "pushes images whole."
+        ),
+    )
     proxy_speed_kb = _number(
         _("Bandwidth (KB/s)"), low=-1, help_text=_("For fetching from the other registry; -1 for no limit.")
     )

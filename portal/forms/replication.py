@@ -12,11 +12,11 @@ from harbor_core.lib.errors import HarborError
 from jobservice.services.schedules import check
 from portal.forms.folding import Folding
 from portal.forms.registries import NAMES
+from projects.manifests import platforms
 from replication.models import Registry, ReplicationPolicy
 from replication.selectors.registries import LOCAL
-from replication.services import platforms, windows
+from replication.services import windows
 from replication.services.choosing import LABELS_MAX
-from replication.services.platforms import PLATFORMS_MAX
 from replication.services.policies import NAME_MAX, NAMESPACE_MAX
 
 PUSH, PULL = "push", "pull"
@@ -119,7 +119,7 @@ class ReplicationForm(Folding):
     platforms = forms.CharField(
         label=_("Platforms"),
         required=False,
-        max_length=PLATFORMS_MAX * 100,
+        max_length=platforms.PLATFORMS_MAX * 100,
         help_text=_("Of images for several platforms only these, such as linux/amd64, linux/arm/v7; empty for all. The "
                     "image keeps its digest; some registries refuse one that is not complete."),
         widget=forms.TextInput(attrs=_CODE),

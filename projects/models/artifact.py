@@ -59,7 +59,10 @@ class ArtifactReference(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["parent", "position"], name="reference_position")]
-        indexes = [models.Index(fields=["child_digest"], name="reference_child_digest")]
+        indexes = [
+            models.Index(fields=["child_digest"], name="reference_child_digest"),
+            models.Index(fields=["parent"], name="reference_left_out", condition=models.Q(left_out=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.parent_id} -> {self.child_digest}"

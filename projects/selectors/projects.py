@@ -37,6 +37,11 @@ FIELDS = {
 }
 
 
+def takes_sparse_indexes(project_id: int) -> bool:
+    """May an index be pushed without the children of platforms that the client says it leaves out?"""
+    return Project.objects.filter(pk=project_id, metadata__sparse_indexes="true").exists()
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectDetail:
     """``roles`` are the ids of the actor's roles there (auth.rbac.Role), highest first."""

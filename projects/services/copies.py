@@ -152,15 +152,19 @@ def _record(actor: Actor, project_id: int, name: str, copied: list[tuple[_Part, 
     repositories.check_same(before, repository, is_new)
     if is_new:
         audit.record(actor, "create", "repository", name, project_id=project_id)
-    added = 0
+    added, recorded = 0, []
     for part, content in copied:
-        added += _record_one(actor, repository, part, content)
+        artifact, new_bytes = _record_one(actor, repository, part, content)
+        added += new_bytes
+        recorded.append((content, artifact))
     visibility.changed(repository.pk)
+    for content, artifact in recorded:
+        visibility.refresh(recording.join(content, repository, artifact))
     quota.charge(project_id, added, actor=actor, repository=name)
 
 
-def _record_one(actor: Actor, repository: Repository, part: _Part, content: Content) -> int:
-    """Returns the bytes that are new to the project."""
+def _record_one(actor: Actor, repository: Repository, part: _Part, content: Content) -> tuple[Artifact, int]:
+    """The artifact, and the bytes that are new to the project."""
     rows = {content.own_blob, *(row for row, _ in content.blobs.values())}
     if recording.hold_blobs(repository.name, rows).keys() != rows:
         raise Lost("a blob was collected, or the repository deleted, after it was linked")
@@ -175,7 +179,7 @@ def _record_one(actor: Actor, repository: Repository, part: _Part, content: Cont
         affected |= {move.old_artifact_id} if move.old_artifact_id else set()
     visibility.refresh(affected)
     _tell(actor, repository, part, content, artifact)
-    return added
+    return artifact, added
 
 
 def _tell(actor: Actor, repository: Repository, part: _Part, content: Content, artifact: Artifact) -> None:

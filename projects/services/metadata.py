@@ -19,6 +19,7 @@ SERVER_ONLY = ("retention_id", "projectScanner")  # clients read them at most
 INT32 = 2**31 - 1
 MIRROR = "proxy_mirror_names"
 MIRROR_NAMES_MAX = 20
+SPARSE = "sparse_indexes"
 _LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}(?::|$)){_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?", re.ASCII)
 
@@ -109,11 +110,13 @@ KEYS: dict[str, Callable[[str, str], str]] = {
     "proxy_cache_freshness": _freshness,
     "proxy_cache_offline": _flag,
     MIRROR: _mirror_names,
+    SPARSE: _flag,
 }
-# What only proxy projects know, and what they do not: signatures of what comes from elsewhere are not asked for.
+# What only proxy projects know, and what they do not: signatures of what comes from elsewhere are not asked for, and
+# indexes come without their children anyway.
 PROXY_ONLY = frozenset(key for key in KEYS if key.startswith("proxy_")) | {"max_upstream_conn"}
 _FILTERS = ("proxy_cache_filter_pattern", "proxy_cache_deny_pattern")
-NOT_FOR_PROXY = frozenset({"enable_content_trust", "enable_content_trust_cosign"})
+NOT_FOR_PROXY = frozenset({"enable_content_trust", "enable_content_trust_cosign", SPARSE})
 
 
 def checked(values: Mapping[str, str | None]) -> dict[str, str]:

@@ -4,6 +4,7 @@ After a crash between the two there is at most a manifest in storage that nothin
 """
 
 import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from harbor_core.lib.errors import HarborError
 from harbor_core.lib.races import Lost, settled
 from harbor_core.services import audit
 from projects.access import ProjectAccess
+from projects.manifests import platforms as platform_names
 from projects.manifests.parse import Descriptor, Manifest, parse
 from projects.models import Artifact
 from projects.services import blobs as blob_service
@@ -44,20 +46,24 @@ def manifest_push(
     content: bytes,
     content_type: str,
     *,
-    sparse: bool = False,
+    platforms: Sequence[str] = (),
+    lacking: Collection[str] = (),
 ) -> Pushed:
-    """Store a manifest under a tag or its digest. Repeating it changes nothing but push times. ``sparse``: an index may
-    lack children, which were left out on purpose.
+    """Store a manifest under a tag or its digest. Repeating it changes nothing but push times.
+
+    An index needs its children. What was left out on purpose may be absent and is marked: children of other platforms
+    than ``platforms``, if any are named, and those whose digests are ``lacking``.
 
     Raises MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, MANIFEST_BLOB_UNKNOWN, DENIED (quota), SERVICE_UNAVAILABLE.
     """
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     tag = _tag(reference, digest)
     manifest = parse(content, content_type)
+    left_out = _left_out(manifest, platforms) | {*lacking}
 
     def attempt() -> None:
         before = repositories.current_id(repository)
-        stored = _store(project, repository, digest, content, manifest, sparse)
+        stored = _store(project, repository, digest, content, manifest, left_out)
         with transaction.atomic():
             _record(actor, stored, tag, before)
 
@@ -84,16 +90,27 @@ def _tag(reference: str, digest: str) -> str:
     return reference
 
 
+def _left_out(manifest: Manifest, names: Sequence[str]) -> set[str]:
+    """Digests of children that may be absent when only these platforms were copied."""
+    if not names or not manifest.children:
+        return set()
+    needed = platform_names.needed(manifest.children, names)
+    return {child.digest for child in manifest.children} - needed
+
+
 def _unknown(missing: list[str]) -> HarborError:
     return HarborError("MANIFEST_BLOB_UNKNOWN", detail={"digests": missing[:20]})
 
 
 def _store(
-    project: ProjectAccess, repository: str, digest: str, content: bytes, manifest: Manifest, sparse: bool
+    project: ProjectAccess, repository: str, digest: str, content: bytes, manifest: Manifest, left_out: set[str]
 ) -> Content:
     """What the manifest names is checked against storage, then it is put there itself."""
     blobs, links = _stored_blobs(repository, manifest.blobs)
-    children = _stored_children(repository, manifest.children, sparse=sparse or project.proxy)
+    children = _stored_children(repository, manifest.children)
+    missing = sorted({child.digest for child in manifest.children} - children.keys())
+    if not project.proxy and (not left_out.issuperset(missing) or (missing and not children)):
+        raise _unknown(missing)
     attrs = recording.extra_attrs(manifest)
     own_blob = blob_service.lease(repository, digest, manifest=True)
     try:
@@ -101,8 +118,9 @@ def _store(
     except OSError as exc:
         raise HarborError("SERVICE_UNAVAILABLE", "the storage cannot be written", headers={"Retry-After": "5"}) from exc
     return Content(
-        project.project_id, repository, digest, content, manifest, own_blob, blobs, children, attrs, links, sparse
-    )
+        project.project_id, repository, digest, content, manifest, own_blob, blobs, children, attrs, links,
+        left_out=bool(left_out),
+    )  # fmt: skip
 
 
 def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, tuple[int, int]], dict[int, int]]:
@@ -125,8 +143,8 @@ def _stored_blobs(repository: str, wanted: list[Descriptor]) -> tuple[dict[str, 
     return stored, {blob: link for _, blob, link in found}
 
 
-def _stored_children(repository: str, wanted: list[Descriptor], *, sparse: bool) -> dict[str, Artifact]:
-    """Children of an index that are here; all must be, unless some may be absent (``sparse``)."""
+def _stored_children(repository: str, wanted: list[Descriptor]) -> dict[str, Artifact]:
+    """Children of an index that are here."""
     if not wanted:
         return {}
     digests = {item.digest for item in wanted}
@@ -136,9 +154,6 @@ def _stored_children(repository: str, wanted: list[Descriptor], *, sparse: bool)
             "digest", "size", "manifest"
         )
     }
-    missing = sorted(digests - found.keys())
-    if missing and not sparse:
-        raise _unknown(missing)
     for item in wanted:
         if item.digest not in found:
             continue
@@ -169,8 +184,6 @@ def _record(actor: Actor, stored: Content, tag: str, before: int | None) -> None
     repositories.check_same(before, repository, new_repository)
     artifact, added, is_new = recording.record_artifact(stored, repository)
     affected = {child.pk for child in stored.children.values()}
-    if is_new:
-        affected |= recording.join_parents(repository, artifact)
     if not (is_new and tag):  # a new one with a tag is listed to begin with
         affected.add(artifact.pk)
     recording.record_accessory(stored, repository, artifact, [tag])
@@ -193,4 +206,6 @@ def _record(actor: Actor, stored: Content, tag: str, before: int | None) -> None
         artifact_type=artifact.type,
     )
     visibility.changed(repository.pk)
+    if is_new:
+        visibility.refresh(recording.join(stored, repository, artifact))
     quota.charge(repository.project_id, added, actor=actor, repository=repository.name)

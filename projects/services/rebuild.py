@@ -68,7 +68,7 @@ def _project(name: str, public: bool) -> bool:
 
 def _contents(result: Rebuilt, journal: Journal) -> None:
     """Blobs and links first; then manifests, those that wait for others (children of an index) again and again, for as
-    long as that brings any."""
+    long as that brings any. What then still waits may do without the children that the journal says were left out."""
     everything = timezone.now() + timedelta(days=1)  # nobody else is at work here
     for batch in storage_audit.compare_trees(everything):
         for found in batch:
@@ -78,15 +78,19 @@ def _contents(result: Rebuilt, journal: Journal) -> None:
     waiting = list(_unknown_manifests(everything))
     for found in waiting:
         result.projects += _project_of(found.repository_name, journal)
+    stuck = False
     while waiting:
         refused: dict[Found, str] = {}
         for found in waiting:
-            outcome = storage_mend.adopt(_finding(found))
+            lacking = journal.lacking.get((found.repository_name, found.digest), ()) if stuck else ()
+            outcome = storage_mend.adopt(_finding(found), lacking)
             if outcome.state == State.ADOPTED:
                 result.manifests += 1
             else:
                 refused[found] = outcome.message
-        if len(refused) == len(waiting):
+        if len(refused) == len(waiting) and not stuck and journal.lacking:
+            stuck = True
+        elif len(refused) == len(waiting):
             result.refused += [f"{found.repository_name}@{found.digest}: {why}" for found, why in refused.items()]
             break
         waiting = list(refused)

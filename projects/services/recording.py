@@ -144,9 +144,21 @@ def record_artifact(
     return artifact, quota.refer(repository.project_id, every.items()), True
 
 
-def join_parents(repository: Repository, artifact: Artifact) -> set[int]:
-    """The artifact may be the child that indexes of its repository came without (those of a proxy cache, or some
-    platforms). Returns who that concerns."""
+def join(content: Content, repository: Repository, artifact: Artifact) -> set[int]:
+    """A new artifact may be the child that indexes of its repository came without (those of a proxy cache, or some
+    platforms), or such an index, children of which came meanwhile. Returns who that concerns.
+
+    For a caller who holds the repository's row until the end: of an index and a child that come at once, whoever holds
+    it later sees the other.
+    """
+    concerned = _join_parents(repository, artifact)
+    absent = {child.digest for child in content.manifest.children} - content.children.keys()
+    for child in Artifact.objects.filter(repository=repository, digest__in=absent).only("digest", "size"):
+        concerned |= _join_parents(repository, child)
+    return concerned
+
+
+def _join_parents(repository: Repository, artifact: Artifact) -> set[int]:
     waiting = ArtifactReference.objects.filter(parent__repository=repository, child=None, child_digest=artifact.digest)
     parents = set(waiting.values_list("parent_id", flat=True))
     if not parents:

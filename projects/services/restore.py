@@ -143,10 +143,11 @@ def _record(
     if is_new:
         audit.record(actor, "create", "repository", name, project_id=project.project_id)
     result = Restored(name, next(row.digest for row, _ in stored if row.pk == trash_id))
-    added, affected = 0, set()
+    added, affected, recorded = 0, set(), []
     for row, content in stored:
         content = _with_children(project, repository, content)
         artifact, new_bytes = _record_one(repository, row, content)
+        recorded.append((content, artifact))
         added += new_bytes
         affected |= {artifact.pk, *(child.pk for child in content.children.values())}
         _claim(actor, repository, row, artifact, result)
@@ -154,6 +155,8 @@ def _record(
             result.companions.append(row.digest)
     visibility.refresh(affected)
     visibility.changed(repository.pk)
+    for content, artifact in recorded:
+        visibility.refresh(recording.join(content, repository, artifact))
     TrashedArtifact.objects.filter(root_id__in=ids).exclude(pk__in=ids).update(root=None)
     TrashedArtifact.objects.filter(pk__in=ids).defer("manifest").delete()
     quota.charge(project.project_id, added, actor=actor, repository=name)

@@ -6,6 +6,7 @@ and waits, or its own rows are there first and nothing is deleted.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -136,9 +137,10 @@ def _outcome(totals: collection.Totals, freed: int) -> Outcome:
 
 
 # ---------------------------------------------------------------------- adopt
-def adopt(found: StorageFinding) -> Outcome:
+def adopt(found: StorageFinding, lacking: Collection[str] = ()) -> Outcome:
     """Record what was found. Bytes have to be what their digest says; a link needs its bytes, a manifest becomes an
-    artifact of its project as if it were pushed by its digest. Raises OSError."""
+    artifact of its project as if it were pushed by its digest. ``lacking``: digests of children that were left out of
+    an index. Raises OSError."""
     refusal = _adopt_blob(found.digest)
     if refusal:
         return _refused(refusal)
@@ -153,7 +155,7 @@ def adopt(found: StorageFinding) -> Outcome:
             blob_service.lease(name, found.digest)
             return Outcome(State.ADOPTED)
         content = storage.read_blob(found.digest)
-        manifest_push(SYSTEM, project, name, found.digest, content, _media_type(content))
+        manifest_push(SYSTEM, project, name, found.digest, content, _media_type(content), lacking=lacking)
     except HarborError as error:
         return _refused(f"{error.code}: {error.message}")
     return Outcome(State.ADOPTED)

@@ -1,4 +1,5 @@
-"""What storage cannot tell if the database is lost: which tag points to which manifest, and what projects there are.
+"""What storage cannot tell if the database is lost: which tag points to which manifest, what projects there are, and
+which children an index lacks on purpose.
 
 The journal is one object in storage, JSON lines in gzip, written anew from time to time. A bare registry:2 reads links
 of tags instead, which are written on demand for whoever wants to go on with one.
@@ -8,17 +9,19 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from harbor_core.lib import names, storage
-from projects.models import Project, Repository, Tag, TagEvent
+from projects.models import ArtifactReference, Project, Repository, Tag, TagEvent
 
-FORMAT = 1
+FORMAT = 2  # what is lacking came with 2
 PATH = "harbor/tags.jsonl.gz"
 
 
@@ -36,15 +39,18 @@ class JournalTag:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """``projects``: name -> is it public. ``written`` is None where there is no journal."""
+    """``projects``: name -> is it public. ``written`` is None where there is no journal. ``lacking``: repository and
+    digest of an index -> digests of the children that were left out of it."""
 
     written: datetime | None
     projects: dict[str, bool]
     tags: list[JournalTag]
+    lacking: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
 
 def lines() -> Iterator[dict[str, Any]]:
-    """The journal as of now, an object per line: a head, then projects, then tags."""
+    """The journal as of now, an object per line: a head, then projects, tags, and indexes without all of their
+    children."""
     yield {"format": FORMAT, "written": timezone.now().isoformat()}
     projects = Project.objects.filter(deleted=False).order_by("name")
     for name, public in projects.values_list("name", "public"):
@@ -54,6 +60,14 @@ def lines() -> Iterator[dict[str, Any]]:
     )
     for repository, name, digest, pushed in tags.iterator(chunk_size=2000):
         yield {"repository": repository, "tag": name, "digest": digest, "pushed": pushed.isoformat()}
+    absent = _left_out().order_by("parent_id", "position")
+    rows = absent.values_list("parent__repository__name", "parent__digest", "child_digest")
+    for (repository, digest), children in groupby(rows.iterator(chunk_size=2000), key=itemgetter(0, 1)):
+        yield {"repository": repository, "index": digest, "lacks": [child for _, _, child in children]}
+
+
+def _left_out() -> QuerySet[ArtifactReference]:
+    return ArtifactReference.objects.filter(left_out=True)
 
 
 def encoded(objects: Iterable[dict[str, Any]]) -> bytes:
@@ -72,12 +86,13 @@ def keep() -> int:
 
 
 def keep_if_changed() -> int:
-    """As :func:`keep`, unless no tag moved and no project changed since it was written last. Returns its bytes, 0 when
-    it was left alone. Raises OSError."""
+    """As :func:`keep`, unless no tag moved, no project changed and no index came without children since it was written
+    last. Returns its bytes, 0 when it was left alone. Raises OSError."""
     written = storage.backend().modified(PATH)
     newest = [
         TagEvent.objects.order_by("-pk").values_list("occurred_at", flat=True).first(),
         Project.objects.aggregate(at=Max("update_time"))["at"],
+        _left_out().aggregate(at=Max("parent__push_time"))["at"],
     ]
     # Clocks of storage and database differ, and what commits late looks older than it is.
     margin = timedelta(minutes=10)
@@ -98,22 +113,25 @@ def decoded(data: bytes) -> Journal:
     written: datetime | None = None
     projects: dict[str, bool] = {}
     tags: list[JournalTag] = []
+    lacking: dict[tuple[str, str], list[str]] = {}
     try:
         with gzip.open(io.BytesIO(data), "rt", encoding="utf-8") as file:
             head = json.loads(file.readline() or "{}")
-            if head.get("format") != FORMAT:
+            if head.get("format") not in range(1, FORMAT + 1):
                 raise JournalError(f"the journal has format {head.get('format')!r}, this release reads {FORMAT}")
             written = datetime.fromisoformat(head["written"])
             for line in file:
                 item = json.loads(line)
                 if "project" in item:
                     projects[item["project"]] = bool(item["public"])
+                elif "index" in item:
+                    lacking[item["repository"], item["index"]] = [str(child) for child in item["lacks"]]
                 else:
                     pushed = datetime.fromisoformat(item["pushed"])
                     tags.append(JournalTag(item["repository"], item["tag"], item["digest"], pushed))
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise JournalError(f"the journal of tags cannot be read: {exc}") from exc
-    return Journal(written, projects, tags)
+    return Journal(written, projects, tags, lacking)
 
 
 # ---------------------------------------------------------------------- links, as registry:2 keeps tags

@@ -54,6 +54,11 @@ class DockerRegistry(Adapter):
         where each is challenged for itself. Raises UnhealthyError."""
         return ""
 
+    def login(self) -> str:
+        """The value of an Authorization header that token services take, and registries that ask for Basic; empty
+        without credentials. Raises UnhealthyError where it has to be asked for."""
+        return self.endpoint.basic if self.endpoint.has_credentials else ""
+
     def authorization(self, challenged: Answer) -> str:
         """What the challenge asks for: the credentials themselves, or a token for them. Raises UnhealthyError."""
         challenge = challenged.headers.get("www-authenticate", "")
@@ -61,9 +66,10 @@ class DockerRegistry(Adapter):
         if scheme is None:
             raise UnhealthyError("the registry asks for credentials in a way that is not known here", challenged.status)
         if scheme[1].lower() == "basic":
-            if not self.endpoint.has_credentials:
+            login = self.login()
+            if not login:
                 raise UnhealthyError("the registry asks for credentials", challenged.status)
-            return self.endpoint.basic
+            return login
         return f"Bearer {self._token(parameters(challenged))}"
 
     def realm(self, challenge: dict[str, str]) -> str:
@@ -79,8 +85,8 @@ class DockerRegistry(Adapter):
         realm = self.realm(challenge)
         wanted = {name: challenge[name] for name in ("service", "scope") if challenge.get(name)}
         url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(wanted)}"
-        headers = {"Authorization": self.endpoint.basic} if self.endpoint.has_credentials else {}
-        answer = self.get(url, headers=headers)
+        login = self.login()
+        answer = self.get(url, headers={"Authorization": login} if login else {})
         if answer.status in (401, 403):
             raise UnhealthyError("the token service does not accept the credentials", answer.status)
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from replication.adapters.base import NAME_AND_TAG, Filter, Info, UnhealthyError
+from replication.adapters.base import NAME_AND_TAG, Filter, Info, UnhealthyError, rows, texts
 from replication.adapters.docker_registry import DockerRegistry
 
 logger = logging.getLogger(__name__)
@@ -84,13 +84,26 @@ class Harbor(DockerRegistry):
             if len(rows) < PAGE:
                 return
 
-    def prepare(self, project: str) -> None:
-        """Make the project if there is none. Raises UnhealthyError."""
+    def absent(self, repository: str, digest: str) -> set[str]:
+        """Digests of the children that an index there was copied without, where the registry marks them as this project
+        does. Raises UnhealthyError."""
+        try:
+            row = self.asked(f"{_path(repository)}/artifacts/{digest}")
+        except UnhealthyError as exc:
+            if exc.status == 404:
+                return set()
+            raise
+        return set(texts([each for each in rows(row, "references") if each.get("left_out") is True], "child_digest"))
+
+    def prepare(self, project: str, *, sparse: bool = False) -> None:
+        """Make the project if there is none; with ``sparse`` one that takes indexes without some of their platforms,
+        where the registry knows such projects. Raises UnhealthyError."""
         headers = {"Authorization": self.endpoint.basic, "Content-Type": "application/json"}
         found = self.ask("HEAD", f"{self.endpoint.url}/api/v2.0/projects?project_name={project}", headers=headers)
         if found.status == 200:
             return
-        body = json.dumps({"project_name": project, "metadata": {"public": "false"}}).encode()
+        metadata = {"public": "false"} | ({"sparse_indexes": "true"} if sparse else {})
+        body = json.dumps({"project_name": project, "metadata": metadata}).encode()
         made = self.ask("POST", f"{self.endpoint.url}/api/v2.0/projects", headers=headers, content=body)
         if made.status not in (201, 409):
             raise UnhealthyError(f"{self.endpoint.url} answers {made.status} to a new project {project}")

@@ -55,6 +55,11 @@ _STATE = {status: name for name, statuses in selectors.STATES.items() for status
 _TRIGGER = {trigger: name for name, trigger in selectors.TRIGGERS.items()}
 
 
+def state_of(execution: Execution) -> str:
+    """The contract's word."""
+    return _STATE[Status(execution.status)]
+
+
 def execution_json(execution: Execution, planned: Planned) -> dict[str, Any]:
     """ReplicationExecution. The task that looked for what to copy is none of those counted."""
     counts = {status: getattr(execution, status.counter) for status in Status}
@@ -64,7 +69,7 @@ def execution_json(execution: Execution, planned: Planned) -> dict[str, Any]:
     shown = {
         "id": execution.pk,
         "policy_id": execution.vendor_id,
-        "status": _STATE[Status(execution.status)],
+        "status": state_of(execution),
         "trigger": _TRIGGER[Trigger(execution.trigger)],
         "start_time": rfc3339(execution.start_time),
         "end_time": rfc3339(execution.end_time) if execution.end_time else "",

@@ -7,16 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from harbor_core.api.base import ID, ApiView
-from harbor_core.lib.schema import ANY, CREATED, DONE, FLAG, INT, TEXT, TIME, array, choice, obj
+from harbor_core.lib.schema import ANY, CREATED, DONE, FLAG, INT, TEXT, TIME, array, obj
 from harbor_core.lib.timefmt import NEVER, rfc3339
 from harbor_core.lib.wire import LISTING, Anything, Flag, Items, Nested, Text, Whole, compact
 from replication.api.registries import REGISTRY, registry_json
 from replication.models import Registry, ReplicationPolicy
 from replication.selectors import policies as selectors
 from replication.selectors.registries import LOCAL
-from replication.services import drift
 from replication.services import policies as services
-from replication.services.drift import DIFFERENT, EXTRA, MISSING, Comparison
 
 INT32, INT8 = 2**31 - 1, 127
 END = Nested({"id": Whole(low=0)})
@@ -72,28 +70,6 @@ REPLICATION_POLICY = obj(
         "platforms?": array(TEXT),
         "window?": TEXT,
     },
-)
-REPLICATION_DRIFT = obj(
-    "ReplicationDrift",
-    {
-        "compared": INT,
-        "partial": FLAG,
-        "problem?": TEXT,
-        "items": array(
-            obj(
-                "ReplicationDriftItem",
-                {
-                    "repository": TEXT,
-                    "destination": TEXT,
-                    "tag": TEXT,
-                    "state": choice(MISSING, EXTRA, DIFFERENT),
-                    "source_digest?": TEXT,
-                    "destination_digest?": TEXT,
-                },
-            )
-        ),
-    },
-    "Tags that the two ends of a policy do not have alike.",
 )
 
 
@@ -156,25 +132,6 @@ def policy_json(policy: ReplicationPolicy) -> dict[str, Any]:
     return compact(fields, "dest_namespace_replace_count")
 
 
-def drift_json(found: Comparison) -> dict[str, Any]:
-    """ReplicationDrift."""
-    items = [
-        compact(
-            {
-                "repository": row.repository,
-                "destination": row.destination,
-                "tag": row.tag,
-                "state": row.state,
-                "source_digest": row.source,
-                "destination_digest": row.target,
-            }
-        )
-        for row in found.rows
-    ]
-    shown = {"compared": found.compared, "partial": found.partial, "items": items, "problem": found.problem}
-    return compact(shown, "compared", "partial", "items")
-
-
 class PolicyList(ApiView):
     permissions = {"GET": "replication-policy:list", "POST": "replication-policy:create"}
     parameters = {"GET": LISTING | {"name": Text(default="")}}
@@ -210,22 +167,3 @@ class PolicyItem(ApiView):
     def delete(self, request: Request, id: int) -> Response:
         services.delete(self.actor, id)
         return self.done()
-
-
-class PolicyDrift(ApiView):
-    """GET asks both ends for some seconds; POST starts a run that looks again and mends."""
-
-    permissions = {"GET": "replication-policy:read", "POST": "replication:create"}
-    paths = {"id": ID}
-    bodies = {
-        "POST": {"delete": Flag(default=False, about="Take away at the destination what the source does not have.")}
-    }
-    answers = {"GET": REPLICATION_DRIFT, "POST": CREATED}
-    errors = {"POST": (404, 412)}
-
-    def get(self, request: Request, id: int) -> Response:
-        return Response(drift_json(drift.compare(id)))
-
-    def post(self, request: Request, id: int) -> Response:
-        run = services.repair(self.actor, id, delete=self.body["delete"])
-        return self.created("replication", "executions", run.pk)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from replication.api import executions, policies, registries
+from replication.api import drift, executions, policies, registries
 
 urlpatterns = [
     path("registries", registries.RegistryList.as_view()),
@@ -13,7 +13,8 @@ urlpatterns = [
     path("replication/adapterinfos", registries.AdapterInfos.as_view()),
     path("replication/policies", policies.PolicyList.as_view()),
     path("replication/policies/<str:id>", policies.PolicyItem.as_view()),
-    path("replication/policies/<str:id>/drift", policies.PolicyDrift.as_view()),
+    path("replication/policies/<str:id>/drift", drift.DriftItem.as_view()),
+    path("replication/drift", drift.DriftList.as_view()),
     path("replication/executions", executions.ExecutionList.as_view()),
     path("replication/executions/<str:id>", executions.ExecutionItem.as_view()),
     path("replication/executions/<str:id>/tasks", executions.TaskList.as_view()),

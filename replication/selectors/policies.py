@@ -1,6 +1,6 @@
 """Replication policies, their executions and tasks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,9 +12,10 @@ from harbor_core.lib.pagination import Listing, Page, paginate
 from jobservice.models import Execution, Task
 from jobservice.selectors import executions
 from jobservice.states import Status, Trigger
-from replication.models import ReplicationPolicy
+from replication.models import PolicyDrift, ReplicationPolicy
 
 T = TypeVar("T")
+DRIFT = "REPLICATION_DRIFT"
 # The contract's words for states and triggers, both ways.
 STATES = {
     "InProgress": (Status.RUNNING, Status.PENDING, Status.SCHEDULED),
@@ -67,6 +68,28 @@ def not_found(policy_id: int) -> HarborError:
 def executions_of(policy_id: int | None = None) -> QuerySet[Execution]:
     """Of one policy, or of all."""
     return executions.executions(["REPLICATION"], None if policy_id is None else [policy_id])
+
+
+def comparisons_of(policy_ids: Collection[int]) -> QuerySet[Execution]:
+    """Runs that compare the two ends of these policies."""
+    return executions.executions([DRIFT], policy_ids)
+
+
+def last_comparisons(policy_ids: Collection[int]) -> dict[int, Execution]:
+    """The latest of each that was ever compared, by policy id."""
+    newest = comparisons_of(policy_ids).order_by().values("vendor_id").annotate(newest=Max("pk")).values("newest")
+    return {run.vendor_id: run for run in Execution.objects.filter(pk__in=newest)}
+
+
+def problems_of(runs: Iterable[Execution]) -> dict[int, str]:
+    """Why comparisons failed, by execution id."""
+    failed = Task.objects.filter(execution_id__in=[run.pk for run in runs], status=Status.ERROR)
+    return dict(failed.values_list("execution_id", "status_message"))
+
+
+def drifts_of(policy_ids: Collection[int]) -> dict[int, PolicyDrift]:
+    """What their last comparisons found, by policy id."""
+    return {found.policy_id: found for found in PolicyDrift.objects.filter(policy_id__in=policy_ids)}
 
 
 def _chosen(known: dict[str, T], name: str, what: str) -> T:

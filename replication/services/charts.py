@@ -25,7 +25,7 @@ LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CHART_YAML_MAX = 1024 * 1024
 UNPACKED_MAX = 64 * 1024 * 1024  # of an archive, as far as it is looked through
-_ANNOTATIONS = {"description": "description", "home": "url"}
+_OCI = "org.opencontainers.image."
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,7 @@ def _made(release: Release, archive: bytes) -> _Artifact:
         raise UnhealthyError(f"the archive of {release.name} {release.version} is not what the index says", 200)
     chart = _chart(release, archive)
     config = json.dumps(chart, separators=(",", ":"), sort_keys=True, default=str).encode()
-    annotations = {
-        f"org.opencontainers.image.{name}": str(chart[key]) for key, name in _ANNOTATIONS.items() if chart.get(key)
-    }
-    annotations |= {"org.opencontainers.image.title": release.name, "org.opencontainers.image.version": release.version}
-    if release.created:
-        annotations["org.opencontainers.image.created"] = release.created
+    annotations = _annotations(release, chart)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -126,6 +121,30 @@ def _made(release: Release, archive: bytes) -> _Artifact:
     }
     content = json.dumps(manifest, separators=(",", ":")).encode()
     return _Artifact(content, {_digest(part): part for part in (config, archive)})
+
+
+def _annotations(release: Release, chart: dict[str, Any]) -> dict[str, str]:
+    """As ``helm push`` makes them: of what the chart says about itself, and those of its own, which do not change what
+    it is called."""
+    sources, maintainers = chart.get("sources"), chart.get("maintainers")
+    found = {
+        "description": chart.get("description"),
+        "url": chart.get("home"),
+        "source": sources[0] if isinstance(sources, list) and sources else "",
+        "authors": ", ".join(_author(row) for row in maintainers if isinstance(row, dict))
+        if isinstance(maintainers, list)
+        else "",
+        "created": release.created,
+    }
+    annotations = {f"{_OCI}{name}": str(value) for name, value in found.items() if value}
+    own = chart.get("annotations")
+    annotations |= {str(key): str(value) for key, value in own.items()} if isinstance(own, dict) else {}
+    return annotations | {f"{_OCI}title": release.name, f"{_OCI}version": release.version}
+
+
+def _author(maintainer: dict[str, Any]) -> str:
+    name, mail = maintainer.get("name", ""), maintainer.get("email")
+    return f"{name} ({mail})" if mail else str(name)
 
 
 def _chart(release: Release, archive: bytes) -> dict[str, Any]:

@@ -1,21 +1,29 @@
 """What the two ends of a policy have of it by now: tags that are missing at the target, extra there, or different.
 
-Looking writes nothing. What was found is mended by a run of the policy (replication.services.policies.repair), which
-looks again.
+Looking is a job, which keeps what it found. That is mended by a run of the policy
+(replication.services.policies.repair), which looks again.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
+from django.db import transaction
+
+from auth.actor import Actor
 from harbor_core.lib.errors import HarborError
+from harbor_core.services import audit
+from jobservice import dispatch
+from jobservice.jobs import JobFailed
+from jobservice.models import Execution, Task
+from jobservice.services import control
+from jobservice.worker.context import Context
 from projects.models import Tag
 from projects.selectors.immutability import is_referrer_tag
 from replication.adapters.base import UnhealthyError
 from replication.adapters.harbor import Harbor
 from replication.client import RemoteError
-from replication.models import ReplicationPolicy
-from replication.selectors.policies import policy_get
+from replication.models import PolicyDrift, ReplicationPolicy
+from replication.selectors.policies import DRIFT, comparisons_of, not_found, policy_get
 from replication.services import planning
 from replication.services.charts import Charts
 from replication.services.choosing import Choice, target_name
@@ -24,7 +32,9 @@ from replication.services.local import Local
 from replication.services.transfer import explained
 
 MISSING, EXTRA, DIFFERENT = "missing", "extra", "different"
-SHOWN, SECONDS = 200, 10.0
+KEPT = 500  # differences that are told one by one
+POLICIES_MAX = 1000
+GONE = "the replication policy is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +47,6 @@ class Drift:
     state: str
     source: str = ""
     target: str = ""
-
-
-@dataclass(slots=True)
-class Comparison:
-    """``compared`` tags, of which ``rows`` differ. ``partial``: there may be more. ``problem``: an end could not be
-    asked to the end."""
-
-    rows: list[Drift] = field(default_factory=list)
-    compared: int = 0
-    partial: bool = False
-    problem: str = ""
-
-
-class _EnoughError(Exception):
-    """It has looked long enough."""
 
 
 def differences(
@@ -107,30 +102,75 @@ def _told(adapter: Harbor, name: str) -> dict[str, str]:
         raise
 
 
-def compare(policy_id: int) -> Comparison:
-    """As far as some seconds and :data:`SHOWN` rows go. Raises NOT_FOUND."""
-    policy, shown, deadline = policy_get(policy_id), Comparison(), time.monotonic() + SECONDS
+# ---------------------------------------------------------------------- as a job
+def start(actor: Actor, policy_ids: Sequence[int]) -> dict[int, Execution]:
+    """A comparison of each of these policies, by policy id. One that is under way is not begun again. Raises NOT_FOUND,
+    and then none is begun, BAD_REQUEST for too many at once."""
+    if len(policy_ids) > POLICIES_MAX:
+        raise HarborError("BAD_REQUEST", f"at most {POLICIES_MAX} policies can be compared at once")
+    started: dict[int, Execution] = {}
+    with transaction.atomic():
+        # Locked in one order: of two that ask at once the second finds what the first has begun.
+        rows = ReplicationPolicy.objects.select_for_update().filter(pk__in=policy_ids).order_by("pk")
+        policies = {policy.pk: policy for policy in rows}
+        for policy_id in sorted(set(policy_ids)):
+            if policy_id not in policies:
+                raise not_found(policy_id)
+            running = comparisons_of([policy_id]).filter(end_time=None).first()
+            started[policy_id] = running or _submit(actor, policies[policy_id])
+    return started
 
-    def check() -> None:
-        if time.monotonic() > deadline:
-            raise _EnoughError
 
-    def sleep(seconds: float) -> None:
-        if time.monotonic() + seconds > deadline:
-            raise RemoteError("the registry is busy or does not answer")
-        time.sleep(seconds)
+def _submit(actor: Actor, policy: ReplicationPolicy) -> Execution:
+    audit.record(actor, "compare", "replication", policy.name)
+    return dispatch.submit(DRIFT, vendor_id=policy.pk, parameters={"policy_id": policy.pk}, operator=actor.name)
+
+
+def stop(actor: Actor, policy_id: int) -> None:
+    """End the comparison of the policy; what was found before it stays. Where none is under way that is no error.
+    Raises NOT_FOUND."""
+    policy = policy_get(policy_id)
+    running = comparisons_of([policy.pk]).filter(end_time=None).values("pk")
+    control.stop(
+        Task.objects.filter(execution_id__in=running), lambda: audit.record(actor, "stop", "replication", policy.name)
+    )
+
+
+def run(context: Context) -> None:
+    """REPLICATION_DRIFT: look at both ends, and keep what was found."""
+    policy = (
+        ReplicationPolicy.objects.select_related("source", "target").filter(pk=context.parameters["policy_id"]).first()
+    )
+    if policy is None:
+        raise JobFailed(GONE)
+    result = PolicyDrift(policy=policy, compared=0, missing=0, different=0, extra=0)
 
     def seen(count: int) -> None:
-        shown.compared += count
+        result.compared += count
+        context.progress(result.compared)
 
     try:
-        with source_of(policy, sleep, SECONDS) as source, target_of(policy, sleep, SECONDS) as target:
-            for row in differences(policy, source, target, check, seen):
-                shown.rows.append(row)
-                if len(shown.rows) == SHOWN:
-                    raise _EnoughError
-    except _EnoughError:
-        shown.partial = True
+        with source_of(policy, context.sleep) as source, target_of(policy, context.sleep) as target:
+            for row in differences(policy, source, target, context.check_stop, seen):
+                setattr(result, row.state, getattr(result, row.state) + 1)
+                if len(result.rows) < KEPT:
+                    result.rows.append(asdict(row))
     except (RemoteError, UnhealthyError, HarborError) as exc:
-        shown.problem = explained(exc)
-    return shown
+        raise JobFailed(explained(exc)) from exc
+    context.log.info(
+        "%d tags compared: %d missing, %d different, %d extra",
+        result.compared, result.missing, result.different, result.extra,
+    )  # fmt: skip
+    with context.hold():
+        _keep(policy, result)
+
+
+def _keep(policy: ReplicationPolicy, result: PolicyDrift) -> None:
+    """In the caller's transaction. Raises JobFailed for a policy that is not any more what was compared."""
+    now = ReplicationPolicy.objects.select_for_update().filter(pk=policy.pk).first()
+    if now is None:
+        raise JobFailed(GONE)
+    if now.update_time != policy.update_time:
+        raise JobFailed("the replication policy was changed while its ends were compared")
+    PolicyDrift.objects.filter(policy=policy).delete()
+    result.save()

@@ -40,7 +40,7 @@ def source_of(policy: ReplicationPolicy, sleep: Sleep = time.sleep, stall: float
 def target_of(policy: ReplicationPolicy, sleep: Sleep = time.sleep, stall: float = 0) -> Iterator[Target]:
     """As :func:`source_of`."""
     if policy.target is None:
-        found: Source = Local(actor_of(policy), sparse=bool(policy.platforms))
+        found: Source = Local(actor_of(policy))
     else:
         found = _remote(policy.target, sleep, stall)
     try:

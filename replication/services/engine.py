@@ -91,7 +91,7 @@ def _repairs(context: Context, policy: ReplicationPolicy, source: Source, target
         yield from _specs(policy, name, tags, override=True)
     if context.parameters["repair"]["delete"]:
         for name, tags in extra.items():
-            yield from _specs(policy, name, tags, deleting=True)
+            yield from _specs(policy, name, tags, deleting=True, extra=True)
 
 
 def _specs(
@@ -102,13 +102,16 @@ def _specs(
     deleting: bool = False,
     digest: str = "",
     override: bool | None = None,
+    extra: bool = False,
 ) -> Iterator[TaskSpec]:
-    """``digest``: the artifact that was deleted with its tags. ``override`` None: as the policy says."""
+    """``digest``: the artifact that was deleted with its tags. ``override`` None: as the policy says. ``extra``: only
+    what the source does not have goes."""
     if not tags:
         return
     target = target_name(name, policy.dest_namespace, policy.replace_count)
     more: dict[str, Any] = {"digest": digest} if digest else {}
     more |= {} if override is None else {"override": override}
+    more |= {"extra": True} if extra else {}
     for start in range(0, len(tags), BATCH):
         batch = list(tags[start : start + BATCH])
         shown = f"[{','.join(batch)}]"
@@ -129,9 +132,12 @@ def _move(context: Context, policy: ReplicationPolicy, source: Source, target: T
     if parameters["deleting"]:
         if isinstance(target, Local):
             raise JobFailed("deletions are replicated from this registry to others only")
-        remove(context, target, parameters["target"], parameters["tags"], parameters.get("digest", ""))
+        tags = parameters["tags"]
+        if parameters.get("extra"):  # what was pushed since it was looked for is extra no more
+            tags = [tag for tag in tags if not source.digest(parameters["repository"], tag)]
+        remove(context, target, parameters["target"], tags, parameters.get("digest", ""))
         return
-    _prepare(target, parameters["target"])
+    _prepare(policy, target, parameters["target"])
     tags = parameters["tags"]
     moving = Transfer(
         context,
@@ -153,12 +159,12 @@ def _move(context: Context, policy: ReplicationPolicy, source: Source, target: T
         context.progress(number, len(tags), moving.moved)
 
 
-def _prepare(target: Target, repository: str) -> None:
+def _prepare(policy: ReplicationPolicy, target: Target, repository: str) -> None:
     project = repository.partition("/")[0]
     if isinstance(target, Local):
         target.prepare(project)
     elif isinstance(target.adapter, Harbor):
-        target.adapter.prepare(project)
+        target.adapter.prepare(project, sparse=bool(policy.platforms))
     else:
         target.prepare(repository)
 

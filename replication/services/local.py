@@ -1,7 +1,7 @@
 """This registry as one end of a replication, with the methods of replication.client.Client: reads come from the
 database and storage, writes go the way of a push (quota, immutable tags, read-only mode, events)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -25,11 +25,10 @@ from replication.client import COSIGN, PIECE, STALL_SECONDS, RemoteError, referr
 
 
 class Local:
-    """``actor`` is who pushes are put down to. ``sparse``: an index may come without some of its children."""
+    """``actor`` is who pushes are put down to."""
 
-    def __init__(self, actor: Actor, *, sparse: bool = False) -> None:
+    def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        self.sparse = sparse
         url = settings.REGISTRY_URL
         socket = url.removeprefix("unix:").removeprefix("//") if url.startswith("unix:") else None
         self._base = "http://registry" if socket else url.rstrip("/")
@@ -71,10 +70,10 @@ class Local:
         names_ = [referrers_tag(digest) + suffix for suffix in COSIGN]
         return list(Tag.objects.filter(repository__name=repository, name__in=names_).values_list("name", flat=True))
 
-    def is_sparse(self, repository: str, digest: str) -> bool:
-        """Does this index lack children?"""
+    def absent(self, repository: str, digest: str) -> set[str]:
+        """Digests of the children that this index is here without."""
         lacking = ArtifactReference.objects.filter(child=None, parent__digest=digest)
-        return lacking.filter(parent__repository__name=repository).exists()
+        return set(lacking.filter(parent__repository__name=repository).values_list("child_digest", flat=True))
 
     def has_blob(self, repository: str, digest: str) -> bool:
         return blobs.touch(repository, digest) and storage.linked_sizes(repository, [digest])[digest] is not None
@@ -162,10 +161,13 @@ class Local:
         if answer.status_code not in (201, 202):
             raise RemoteError(f"the storage registry answers {answer.status_code}", answer.status_code)
 
-    def put_manifest(self, repository: str, reference: str, content: bytes, media_type: str) -> bool:
-        """As a push of this actor. Returns True: a subject's list is kept here. Raises HarborError."""
+    def put_manifest(
+        self, repository: str, reference: str, content: bytes, media_type: str, platforms: Sequence[str] = ()
+    ) -> bool:
+        """As a push of this actor. ``platforms``: of an index only the children of these were copied. Returns True: a
+        subject's list is kept here. Raises HarborError."""
         project = self._writable(repository)
-        manifest_push(self.actor, project, repository, reference, content, media_type, sparse=self.sparse)
+        manifest_push(self.actor, project, repository, reference, content, media_type, platforms=platforms)
         return True
 
 

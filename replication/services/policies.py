@@ -10,12 +10,13 @@ from harbor_core.lib import names
 from harbor_core.lib.errors import HarborError
 from harbor_core.services import audit
 from jobservice import dispatch
-from jobservice.models import Execution
+from jobservice.models import Execution, Task
 from jobservice.services import control, schedules
+from projects.manifests import platforms
 from replication.adapters import adapter_class
-from replication.models import Registry, ReplicationPolicy
-from replication.selectors.policies import executions_of, not_found, policy_get
-from replication.services import platforms, windows
+from replication.models import PolicyDrift, Registry, ReplicationPolicy
+from replication.selectors.policies import comparisons_of, executions_of, not_found, policy_get
+from replication.services import windows
 from replication.services.choosing import checked
 from replication.services.engine import JOB_TYPE
 
@@ -89,6 +90,7 @@ def update(actor: Actor, policy_id: int, values: Mapping[str, Any]) -> None:
         policy = _locked(policy_id)
         for name, value in stored.items():
             setattr(policy, name, value)
+        PolicyDrift.objects.filter(policy=policy).delete()  # it was about another rule
         _save(actor, policy, "update")
 
 
@@ -126,6 +128,7 @@ def delete(actor: Actor, policy_id: int) -> None:
         policy = _locked(policy_id)
         if executions_of(policy_id).filter(end_time=None).exists():
             raise HarborError("PRECONDITION", f"replication policy {policy.name} is running")
+        control.stop(Task.objects.filter(execution__in=comparisons_of([policy_id]).filter(end_time=None)))
         schedules.remove(JOB_TYPE, policy.pk)
         policy.delete()
         audit.record(actor, "delete", "replication-policy", policy.name)

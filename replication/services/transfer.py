@@ -20,9 +20,11 @@ from harbor_core.lib import media_types, names
 from harbor_core.lib.errors import HarborError
 from jobservice.jobs import JobFailed, Postponed
 from jobservice.worker.context import Context
+from projects.manifests import platforms
 from projects.manifests.parse import Descriptor, Manifest, parse
+from replication.adapters.harbor import Harbor
 from replication.client import PIECE, Client, RemoteError
-from replication.services import platforms, windows
+from replication.services import windows
 from replication.services.brakes import Brake
 from replication.services.charts import Charts
 from replication.services.ends import Source, Target
@@ -108,14 +110,16 @@ class Transfer:
         if manifest.children and not children:
             self.context.log.warning("%s:%s has none of the platforms", self.source_name, reference)
             return False
+        self._refuse_absent(reference, content, children)
         for child in children:
             self.copy(child.digest, override=True, depth=depth + 1)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="blob") as pool:
             list(pool.map(self._blob, manifest.blobs))  # raises the first failure
         try:
-            is_listed = self.target.put_manifest(self.target_name, reference, content, media_type)
+            left = self.platforms if len(children) < len(manifest.children) else ()
+            is_listed = self.target.put_manifest(self.target_name, reference, content, media_type, left)
         except RemoteError as exc:
-            if len(children) < len(manifest.children) and exc.status in (400, 404):
+            if left and exc.status in (400, 404):
                 raise JobFailed(f"the destination takes no index that lacks some of its platforms: {exc}") from exc
             raise
         if manifest.subject and not is_listed and isinstance(self.target, Client):
@@ -127,9 +131,26 @@ class Transfer:
         """The index is there; an earlier run may have left children out that are wanted now."""
         if media_type not in media_types.INDEXES:
             return
-        if self.platforms or (isinstance(self.target, Local) and self.target.is_sparse(self.target_name, digest)):
+        if self.platforms or self._lacking(self.target, self.target_name, digest):
             for child in platforms.chosen(parse(content, media_type).children, self.platforms):
                 self.copy(child.digest, override=True, depth=depth + 1)
+
+    @staticmethod
+    def _lacking(end: Target, repository: str, digest: str) -> set[str]:
+        """Children that the index is there without, as far as the registry tells."""
+        if isinstance(end, Local):
+            return end.absent(repository, digest)
+        return end.adapter.absent(repository, digest) if isinstance(end.adapter, Harbor) else set()
+
+    def _refuse_absent(self, reference: str, content: bytes, children: Sequence[Descriptor]) -> None:
+        """What another policy brought here without some platforms can be copied on with those it has."""
+        if children and isinstance(self.source, Local):
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            lacking = self._lacking(self.source, self.source_name, digest)
+            if lacking & {child.digest for child in children}:
+                raise JobFailed(
+                    f"{self.source_name}:{reference} is here without some of its platforms: choose those that are"
+                )
 
     def _accessories(self, digest: str, depth: int) -> None:
         for referrer in self.source.referrers(self.source_name, digest):

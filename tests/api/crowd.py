@@ -79,6 +79,7 @@ LISTS = {
     f"{R}/tags/{{tag_name}}/history": f"{APP}/tags/1.0/history",
     "/quotas": "quotas",
     "/registries": "registries",
+    "/replication/drift": "replication/drift",
     "/replication/executions": "replication/executions",
     "/replication/executions/{id}/tasks": "replication/executions/{copied}/tasks",
     "/replication/policies": "replication/policies",

@@ -35,6 +35,7 @@ QUERIES = {
     f"{R}/tags/{{tag_name}}/history": 5,
     "/quotas": 3,
     "/registries": 3,
+    "/replication/drift": 5,
     "/replication/executions": 4,
     "/replication/executions/{id}/tasks": 4,
     "/replication/policies": 3,

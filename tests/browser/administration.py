@@ -69,6 +69,9 @@ def fill(stack: Stack) -> dict[str, int]:
         ids["rule"] = _made(api, "replication/policies", _RULE | {"src_registry": {"id": ids["registry"]}})
         started = _made(api, "replication/executions", {"policy_id": ids["rule"]})
         wait_until(lambda: _replicated(api, started), 60, "the replication to end")
+        _done(api.post("/api/v2.0/replication/drift", json={"policy_ids": [ids["rule"]]}))
+        compared = f"/api/v2.0/replication/policies/{ids['rule']}/drift"
+        wait_until(lambda: "taken_time" in api.get(compared).json(), 60, "the comparison to end")
         for name, color, description in _LABELS:
             label = {"name": name, "color": color, "description": description, "scope": "g"}
             ids["label"] = _made(api, "labels", label)

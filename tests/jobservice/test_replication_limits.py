@@ -11,10 +11,11 @@ from harbor_core.models import Event
 from jobservice import dispatch
 from jobservice.models import Execution, Task
 from jobservice.states import Status
+from projects.manifests import platforms
 from projects.manifests.parse import Descriptor
 from projects.models import Project, Repository, TagEvent
 from replication.models import Registry, ReplicationPolicy
-from replication.services import brakes, engine, events, platforms, windows
+from replication.services import brakes, engine, events, windows
 from replication.services.choosing import Choice
 from tests.cast import World
 from tests.jobservice.conftest import Worker, fresh

@@ -1,18 +1,33 @@
 """A database that is lost comes back from storage, as far as storage knows."""
 
+import os
+import time
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from harbor_core.lib import media_types as mt
 from harbor_core.lib import storage
 from harbor_core.lib.storage_backends import FilesystemBackend
 from jobservice import tasks
-from projects.models import Artifact, ArtifactReference, Blob, Project, ProjectBlob, Repository, RepositoryBlob, Tag
+from projects.models import (
+    Artifact,
+    ArtifactReference,
+    Blob,
+    Project,
+    ProjectBlob,
+    Repository,
+    RepositoryBlob,
+    Tag,
+    TagEvent,
+)
 from projects.services import tag_journal, tags
 from projects.services.verify import verify
 from tests.cast import World, push_image, push_manifest
+from tests.projects.test_sparse import Index
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +93,50 @@ def test_from_the_links_of_a_plain_registry(world: World, store: FilesystemBacke
     said, _ = run("rebuild_from_storage")
     assert "there is no journal" in said
     assert Tag.objects.get().artifact.digest == digest and not Project.objects.get(name="team").public
+
+
+def test_an_index_without_some_platforms(world: World) -> None:
+    index = Index(world)
+    for manifest in (index.amd64, index.attestation):
+        index.push(manifest)
+    index.push_self("linux/amd64")
+    run("export_tags")
+    outer = {"mediaType": mt.OCI_INDEX, "digest": index.digest, "size": len(index.content)}
+    nested = {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [outer]}
+    push_manifest(index.actor, "team/multi", "", nested)  # waits for what may come without its children
+    before = set(Artifact.objects.values_list("repository__name", "digest"))
+    lose()
+    run("rebuild_from_storage")
+    assert set(Artifact.objects.values_list("repository__name", "digest")) == before
+    assert index.left_out == [False, True, False] and list(verify()) == []
+
+
+def test_an_index_without_children_that_nobody_left_out_is_told(world: World) -> None:
+    index = Index(world)
+    for manifest in (index.amd64, index.attestation):
+        index.push(manifest)
+    run("export_tags")  # before the index came
+    index.push_self("linux/amd64")
+    lose()
+    out, err = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="could not be restored"):
+        call_command("rebuild_from_storage", stdout=out, stderr=err)
+    assert f"team/multi@{index.digest}: MANIFEST_BLOB_UNKNOWN" in err.getvalue()
+
+
+def test_the_clock_writes_down_what_was_left_out(world: World, store: FilesystemBackend) -> None:
+    assert tasks.keep_tag_journal() > 0
+    past = time.time() - 3600
+    os.utime(store.root / tag_journal.PATH, (past, past))
+    Project.objects.update(update_time=timezone.now() - timedelta(hours=3))
+    TagEvent.objects.update(occurred_at=timezone.now() - timedelta(hours=3))
+    assert tasks.keep_tag_journal() == 0
+    index = Index(world)
+    for manifest in (index.amd64, index.attestation):
+        index.push(manifest)
+    index.push_self("linux/amd64", reference=index.digest)
+    assert tasks.keep_tag_journal() > 0
+    assert len(tag_journal.kept().lacking["team/multi", index.digest]) == 1
 
 
 def test_what_is_lost_is_told(world: World, store: FilesystemBackend) -> None:

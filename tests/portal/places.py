@@ -21,7 +21,6 @@ ELSEWHERE = {
     "background", "home", "logs-csv", "moved", "preferences", "project", "project-logs-csv", "sign-out",
     "immutable-rule-preview", "sign-in", "sign-up", "tag-restore",
     "replication-preview",  # asks the other registry
-    "replication-drift",  # asks both ends
     "group-new",  # with an identity provider only
 }  # fmt: skip
 # The same page with something else in its query.

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from jobservice.models import Execution, Task
 from jobservice.states import Status
-from replication.models import Registry, ReplicationPolicy
+from replication.models import PolicyDrift, Registry, ReplicationPolicy
 from tests.portal.conftest import World
 
 RULES = "/harbor/replications"
@@ -48,7 +48,7 @@ def rule() -> ReplicationPolicy:
 
 def test_only_administrators_see_them(world: World, admin: Client, developer: Client, other: Registry) -> None:
     admin.post(f"{RULES}/new", form(other))
-    names = ("", "/edit", "/preview", "/delete", "/differences", "/repair")
+    names = ("", "/edit", "/preview", "/delete", "/differences", "/compare", "/repair")
     pages = [RULES, f"{RULES}/new", *(f"{RULES}/{rule().pk}{name}" for name in names)]
     for path in pages:
         assert admin.get(path).status_code == 200, path
@@ -206,10 +206,44 @@ def test_what_few_rules_need_is_folded_away(world: World, admin: Client, other: 
     assert "linux/arm/v7" in shown and "22:00-06:00" in shown
 
 
-def test_an_end_that_does_not_answer_has_no_differences(world: World, admin: Client, other: Registry) -> None:
+def test_what_a_comparison_found_stays_with_its_age(world: World, admin: Client, other: Registry) -> None:
     admin.post(f"{RULES}/new", form(other))
-    page = admin.get(f"{RULES}/{rule().pk}/differences")
-    assert page.status_code == 200 and "could not be asked to the end" in page.content.decode()
+    path = f"{RULES}/{rule().pk}/differences"
+    assert "were not compared yet" in admin.get(path).content.decode()
+    asked = admin.get(f"{RULES}/{rule().pk}/compare").content.decode()
+    assert "Nothing is changed" in asked and not Execution.objects.filter(vendor_type="REPLICATION_DRIFT").exists()
+    assert admin.post(f"{RULES}/{rule().pk}/compare", {"confirmed": "1"})["Location"] == path
+    run = Execution.objects.get(vendor_type="REPLICATION_DRIFT", vendor_id=rule().pk)
+    live = admin.get(path, headers={"HX-Request": "true"}).content.decode()
+    assert "every 3s" in live and f"executions/{run.pk}/stop" in live and "<html" not in live
+    rows = [
+        {
+            "repository": "library/app",
+            "destination": "mirror/app",
+            "tag": "1",
+            "state": state,
+            "source": "",
+            "target": "",
+        }
+        for state in ("missing", "extra")
+    ]
+    PolicyDrift.objects.create(policy=rule(), compared=3, missing=1, different=0, extra=2, rows=rows)
+    Task.objects.filter(execution=run).update(status=Status.ERROR, status_message="the registry is busy")
+    Execution.objects.filter(pk=run.pk).update(status=Status.ERROR, end_time=timezone.now())
+    page = admin.get(path).content.decode()
+    assert "The last comparison failed" in page and "every 3s" not in page
+    assert "mirror/app" in page and "The first 2 of 3" in page and "3 tags were compared" in page and "<time" in page
+    admin.post(f"{RULES}/{rule().pk}/edit", form(other, repositories="library/other"))
+    assert not PolicyDrift.objects.exists(), "it was about another rule"
+
+
+def test_all_rules_are_compared(world: World, admin: Client, other: Registry) -> None:
+    for name in ("mirror", "second"):
+        admin.post(f"{RULES}/new", form(other, name=name))
+    assert f"{RULES}/compare" in admin.get(RULES).content.decode()
+    for _ in range(2):  # the second time they are under way
+        assert admin.post(f"{RULES}/compare", {"confirmed": "1"}).status_code == 302
+    assert Execution.objects.filter(vendor_type="REPLICATION_DRIFT").count() == 2
 
 
 @pytest.mark.parametrize(("query", "delete"), [("", False), ("?extra=1", True)])

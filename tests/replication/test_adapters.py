@@ -1,11 +1,13 @@
 """One contract for every kind of registry, against servers on loopback that speak the documented protocols."""
 
+import base64
 import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -14,10 +16,23 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from harbor_core.lib.http import Answer
-from replication.adapters import ADAPTERS, adapter, adapter_class, aws_ecr, docker_hub, harbor, jfrog_artifactory
+from replication.adapters import (
+    ADAPTERS,
+    adapter,
+    adapter_class,
+    ali_acr,
+    aws_ecr,
+    docker_hub,
+    harbor,
+    huawei_swr,
+    jfrog_artifactory,
+    tencent_tcr,
+)
+from replication.adapters.ali_acr import Alibaba
 from replication.adapters.aws_ecr import AmazonEcr, Place
 from replication.adapters.base import Endpoint, UnhealthyError
 from replication.adapters.docker_registry import DockerRegistry
+from replication.adapters.huawei_swr import Huawei
 from replication.client import Client, RemoteError
 from tests.support.double import LOGIN, PAGE, Asked, Double, Reply, digest_of
 
@@ -39,6 +54,7 @@ class Site:
     listed: list[str] = field(default_factory=lambda: list(HELD))
     made: list[str] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    clouds: list[Double] = field(default_factory=list)  # APIs at other hosts than the registry's
 
     @property
     def adapter(self) -> DockerRegistry:
@@ -229,6 +245,123 @@ def _harbor(site: Site, patch: Patch, amazon: str) -> None:
     site.double.routes.append(api)
 
 
+def _tencent(site: Site, patch: Patch, amazon: str) -> None:
+    """With an access key; refusals come with status 200."""
+    keys, held = ("AKIDsomebody", LOGIN[1]), {name.partition("/")[0] for name in HELD}
+    cloud = Double()
+    site.clouds.append(cloud)
+
+    def answer(asked: Asked) -> dict[str, Any]:
+        action, wanted, names = asked.headers["x-tc-action"], json.loads(asked.body), sorted(HELD)
+        sent = tencent_tcr.signed(keys, asked.headers["host"], asked.body, int(asked.headers["x-tc-timestamp"]))
+        if asked.headers["authorization"] != sent["Authorization"]:
+            return {"Error": {"Code": "AuthFailure.SignatureFailure", "Message": "no"}}
+        if action == "DescribeInstances":
+            assert wanted["AllRegion"] and asked.headers["x-tc-region"] == "ap-guangzhou"
+            every = [f"instance-{number}.tencentcloudcr.com" for number in range(3)] + ["127.0.0.1"]
+            part = every[wanted["Offset"] : wanted["Offset"] + wanted["Limit"]]
+            rows = [{"RegistryId": f"tcr-{name}", "PublicDomain": name, "RegionName": "ap-beijing"} for name in part]
+            return {"Registries": rows}
+        assert (wanted["RegistryId"], asked.headers["x-tc-region"]) == ("tcr-127.0.0.1", "ap-beijing")
+        if action == "CreateInstanceToken":
+            name, password = site.double.login
+            return {"Username": name, "Token": password, "ExpTime": int(time.time() + 3600) * 1000}
+        if action == "DescribeRepositories":
+            start = (wanted["Offset"] - 1) * wanted["Limit"]
+            part = names[start : start + wanted["Limit"]]
+            return {"RepositoryList": [{"Name": name, "Namespace": name.partition("/")[0]} for name in part]}
+        if action == "DescribeNamespaces":
+            return {"NamespaceList": [{"Name": name} for name in held if wanted["NamespaceName"] in name]}
+        assert action == "CreateNamespace" and wanted["IsPublic"] is False
+        held.add(wanted["NamespaceName"])
+        site.made.append(wanted["NamespaceName"])
+        return {}
+
+    cloud.routes.append(lambda asked: Reply(200, {"Response": answer(asked) | {"RequestId": "1"}}))
+    patch.setattr(tencent_tcr, "API", cloud.url)
+    patch.setattr(tencent_tcr, "PAGE", PAGE)
+    site.endpoint = Endpoint(site.double.url, *keys)
+    site.double.login, site.double.has_catalog = ("100012345678", "for-an-hour"), False
+    site.double.is_made = lambda name: name.partition("/")[0] in held
+
+
+def _alibaba(site: Site, patch: Patch, amazon: str) -> None:
+    """With an access key."""
+    keys, held = ("LTAIsomebody", LOGIN[1]), {name.partition("/")[0] for name in HELD}
+    cloud = Double()
+    site.clouds.append(cloud)
+
+    def api(asked: Asked) -> Reply:
+        told = {name: value for name, value in asked.headers.items() if name.startswith("x-acs-")}
+        query = ali_acr.encoded(asked.query)
+        sent = ali_acr.signed(keys, asked.headers["host"], query, told)
+        if asked.headers["authorization"] != sent["authorization"]:
+            return Reply(400, {"Code": "SignatureDoesNotMatch"})
+        action, wanted = asked.headers["x-acs-action"], asked.query
+        if action == "ListInstance":
+            names = {"cri-1": "others", "cri-2": "ours"}
+            return Reply(200, {"Instances": [{"InstanceId": key, "InstanceName": name} for key, name in names.items()]})
+        assert wanted["InstanceId"] == "cri-2"
+        if action == "GetAuthorizationToken":
+            name, password = site.double.login
+            until = int(time.time() + 3600) * 1000
+            return Reply(200, {"TempUsername": name, "AuthorizationToken": password, "ExpireTime": until})
+        if action == "ListRepository":
+            start = (int(wanted["PageNo"]) - 1) * int(wanted["PageSize"])
+            pairs = [name.partition("/") for name in sorted(HELD)[start : start + int(wanted["PageSize"])]]
+            return Reply(200, {"Repositories": [{"RepoNamespaceName": a, "RepoName": b} for a, _, b in pairs]})
+        if action == "ListNamespace":
+            return Reply(200, {"Namespaces": [{"NamespaceName": name} for name in held]})
+        assert (action, wanted["AutoCreateRepo"], wanted["DefaultRepoType"]) == ("CreateNamespace", "true", "PRIVATE")
+        site.made.append(wanted["NamespaceName"])
+        held.add(site.made[-1])
+        return Reply(200, {"IsSuccess": True})
+
+    cloud.routes.append(api)
+    patch.setattr(Alibaba, "place", (cloud.url, "ours"))
+    patch.setattr(ali_acr, "PAGE", PAGE)
+    site.endpoint = Endpoint(site.double.url, *keys)
+    site.double.login, site.double.has_catalog = ("cr_temp_user", "for-a-while"), False
+    site.double.is_made = lambda name: name.partition("/")[0] in held
+
+
+def _huawei(site: Site, patch: Patch, amazon: str) -> None:
+    """With an access key."""
+    keys, held = ("EXAMPLEACCESSKEY0001", LOGIN[1]), {name.partition("/")[0] for name in HELD}
+    cloud = Double()
+    site.clouds.append(cloud)
+
+    def api(asked: Asked) -> Reply:
+        moment = datetime.strptime(asked.headers["x-sdk-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        where = f"http://{asked.headers['host']}{asked.path}"
+        sent = huawei_swr.signed(keys, asked.method, where, asked.body, moment, asked.query)
+        if asked.headers["authorization"] != sent["Authorization"]:
+            return Reply(401, {"error_code": "APIGW.0301"})
+        path = asked.path.removeprefix("/v2/manage/")
+        if (asked.method, path) == ("POST", "utils/secret"):
+            login = base64.b64encode(":".join(site.double.login).encode()).decode()
+            return Reply(200, {"auths": {"swr.cn-north-4.myhuaweicloud.com": {"auth": login}}})
+        if (asked.method, path) == ("GET", "repos"):
+            start = int(asked.query["offset"])
+            part = sorted(HELD)[start : start + int(asked.query["limit"])]
+            pairs = [name.partition("/") for name in part]
+            return Reply(200, [{"namespace": namespace, "name": name} for namespace, _, name in pairs])
+        if asked.method == "GET":
+            name = path.removeprefix("namespaces/")
+            return Reply(200, {"id": 7, "name": name}) if name in held else Reply(404, {})
+        assert (asked.method, path) == ("POST", "namespaces")
+        site.made.append(json.loads(asked.body)["namespace"])
+        held.add(site.made[-1])
+        return Reply(201, {})
+
+    cloud.routes.append(api)
+    patch.setattr(Huawei, "api", cloud.url)
+    patch.setattr(huawei_swr, "PAGE", PAGE)
+    site.endpoint = Endpoint(site.double.url, *keys)
+    site.double.login, site.double.has_catalog = (f"cn-north-4@{keys[0]}", "for-a-while"), False
+    site.double.is_made = lambda name: name.partition("/")[0] in held
+
+
 def _plain(site: Site, patch: Patch, amazon: str) -> None:
     """Nothing but what the distribution spec and Docker's token protocol say."""
 
@@ -245,9 +378,9 @@ KINDS: dict[str, Callable[[Site, Patch, str], None]] = {
     "azure-acr": _plain,
     "dtr": _dtr,
     "aws-ecr": _ecr,
-    "ali-acr": _plain,
-    "huawei-SWR": _plain,
-    "tencent-tcr": _plain,
+    "ali-acr": _alibaba,
+    "huawei-SWR": _huawei,
+    "tencent-tcr": _tencent,
     "volcengine-cr": _plain,
 }
 
@@ -269,8 +402,11 @@ def double() -> Iterator[Double]:
 
 
 @pytest.fixture(params=KINDS)
-def site(request: Any, double: Double, amazon: str, monkeypatch: Patch) -> Site:
-    return _site(request.param, double, amazon, monkeypatch)
+def site(request: Any, double: Double, amazon: str, monkeypatch: Patch) -> Iterator[Site]:
+    found = _site(request.param, double, amazon, monkeypatch)
+    yield found
+    for cloud in found.clouds:
+        cloud.__exit__()
 
 
 def _site(kind: str, double: Double, amazon: str, patch: Patch) -> Site:
@@ -353,7 +489,14 @@ def test_what_is_pushed_comes_back(site: Site) -> None:
         assert client.has_blob(NEW, digest_of(blob))
         assert client.manifest(NEW, "1.0") == (manifest, MEDIA_TYPE)
         assert client.digest(NEW, "1.0") == digest_of(manifest)
-    wanted = {"jfrog-artifactory": ["fresh"], "dtr": [NEW], "aws-ecr": [NEW]}
+    wanted = {
+        "jfrog-artifactory": ["fresh"],
+        "dtr": [NEW],
+        "aws-ecr": [NEW],
+        "tencent-tcr": ["fresh"],
+        "huawei-SWR": ["fresh"],
+        "ali-acr": ["fresh"],
+    }
     assert site.made == wanted.get(site.kind, [])
     with site.client() as client:
         client.put_manifest(NEW, "1.1", manifest, MEDIA_TYPE)
@@ -361,6 +504,98 @@ def test_what_is_pushed_comes_back(site: Site) -> None:
 
 
 # ---------------------------------------------------------------------- single kinds
+@pytest.mark.parametrize(
+    ("kind", "login"),
+    [
+        ("huawei-SWR", ("cn-north-4@EXAMPLEACCESSKEY0001", "login-key")),
+        ("tencent-tcr", ("100012345678", "long-term")),
+        ("ali-acr", ("somebody@1234567890", "fixed")),
+    ],
+)
+def test_with_the_login_of_docker_they_are_plain_registries(double: Double, kind: str, login: tuple[str, str]) -> None:
+    double.login = login
+    with Site(kind, double, Endpoint(double.url, *login)).client() as client:
+        assert list(client.repositories()) == HELD
+        assert client.digest(HELD[0], "1.0")
+        client.open_upload(NEW)
+
+
+def test_signatures_are_those_of_the_vendors_own_kits() -> None:
+    """What tencentcloud-sdk-python-common 3.1.195 and huaweicloudsdkcore 3.1.219 make of the same."""
+    content = b'{"RegistryId": "tcr-xxx", "Limit": 100}'
+    keys = ("AKIDEXAMPLE", "ExampleSecretKey4711")
+    sent = tencent_tcr.signed(keys, "tcr.tencentcloudapi.com", content, 1765000000)
+    assert sent["Authorization"] == (
+        "TC3-HMAC-SHA256 Credential=AKIDEXAMPLE/2025-12-06/tcr/tc3_request, SignedHeaders=content-type;host, "
+        "Signature=d7cedfaa51d76061fa70e9945bf1521955efa6042ff3e77b6c8e561598f9080e"
+    )
+    keys, now = ("EXAMPLEACCESSKEY0001", "ExampleSecretKey4711"), datetime(2025, 12, 6, 5, 46, 40, tzinfo=UTC)
+    base = "https://swr-api.cn-north-4.myhuaweicloud.com/v2/manage"
+    listed = huawei_swr.signed(keys, "GET", f"{base}/repos", b"", now, {"limit": "100", "offset": "200"})
+    made = huawei_swr.signed(keys, "POST", f"{base}/namespaces", b'{"namespace": "fresh"}', now, {})
+    assert [each["Authorization"].rpartition("=")[2] for each in (listed, made)] == [
+        "3afaa21a229862dff7a8c7a7d06f78b54aafebf305f49da20bdfffdf821197da",
+        "738a2ab55ac333d4f5d90667b958602e426acb841b33e809c1f26eaff3dedde9",
+    ]
+
+
+def test_where_the_api_of_huawei_is() -> None:
+    known = huawei_swr.Huawei(Endpoint("https://swr.cn-east-3.myhuaweicloud.com", "EXAMPLEACCESSKEY0001", "secret"))
+    assert known.api == "https://swr-api.cn-east-3.myhuaweicloud.com"
+    for url, key in (
+        (known.endpoint.url, "cn-east-3@QTW"),
+        ("https://swr.example.com", "QTW"),
+        (known.endpoint.url, ""),
+    ):
+        assert huawei_swr.Huawei(Endpoint(url, key, "secret")).api == ""
+
+
+def test_an_instance_of_tencent_that_the_account_has_not(double: Double, amazon: str, monkeypatch: Patch) -> None:
+    site = _site("tencent-tcr", double, amazon, monkeypatch)
+    site.endpoint = replace(site.endpoint, url=double.url.replace("127.0.0.1", "localhost"))
+    with site.client() as client, pytest.raises(RemoteError, match="no instance with the address localhost"):
+        list(client.repositories())
+    site.clouds[0].__exit__()
+
+
+def test_where_the_api_of_alibaba_is() -> None:
+    """Of the Enterprise Edition; the signature is that of the example in the documentation."""
+    known = Alibaba(Endpoint("https://ours-registry.cn-hangzhou.cr.aliyuncs.com", "LTAIsomebody", "secret"))
+    assert known.place == ("https://cr.cn-hangzhou.aliyuncs.com", "ours")
+    for url, key in ((known.endpoint.url, "user@1"), ("https://registry.cn-hangzhou.aliyuncs.com", "LTAIsomebody")):
+        assert Alibaba(Endpoint(url, key, "secret")).place == ("", "")
+    query = ali_acr.encoded(
+        {"RegionId": "cn-shanghai", "ImageId": "win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd"}
+    )
+    told = {
+        "x-acs-action": "RunInstances",
+        "x-acs-date": "2023-10-26T10:22:32Z",
+        "x-acs-signature-nonce": "3156853299f313e23d1673dc12e1703d",
+        "x-acs-version": "2014-05-26",
+    }
+    sent = ali_acr.signed(("YourAccessKeyId", "YourAccessKeySecret"), "ecs.cn-shanghai.aliyuncs.com", query, told)
+    signature = "06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"
+    assert sent["authorization"].endswith(f"Signature={signature}")
+
+
+@pytest.mark.parametrize("kind", ["tencent-tcr", "huawei-SWR", "ali-acr"])
+def test_a_login_for_a_while_is_got_once(double: Double, amazon: str, monkeypatch: Patch, kind: str) -> None:
+    site = _site(kind, double, amazon, monkeypatch)
+    with site.client() as client:
+        for name in HELD:
+            assert client.digest(name, "1.0")
+    [cloud] = site.clouds
+    asked = [
+        each
+        for each in cloud.asked
+        if b"temp" in each.body
+        or each.path.endswith("/utils/secret")
+        or each.headers.get("x-acs-action") == "GetAuthorizationToken"
+    ]
+    assert len(asked) == 1 and double.paths("GET") == ["/token"] * len(HELD)
+    cloud.__exit__()
+
+
 def test_quay_without_a_token_for_its_api_shows_its_catalog(double: Double, amazon: str, monkeypatch: Patch) -> None:
     site = _site("quay", double, amazon, monkeypatch)
     site.double.has_catalog = True

@@ -341,11 +341,71 @@ def test_only_the_platforms_that_were_asked_for(
     ran(api, used)
     assert all(digest(api, f"{name}/app", child) for child in children), "the rest came later"
 
+
+def test_a_push_of_some_platforms(api: httpx.Client, there: httpx.Client, far: Stack, plain: RemoteRegistry) -> None:
+    name, only = project(api), ["linux/amd64"]
+    index = push_index(api, f"{name}/app", "1")
+    children = [row["digest"] for row in json.loads(index)["manifests"]]
+    remote = registry(api, "harbor", far.url, far.admin)
+    pushing = {"dest_registry": {"id": remote}, "filters": named(f"{name}/app")}
+    used = policy(api, **pushing, platforms=only)
+    ran(api, used)  # makes the project there
+    assert there.get(f"/api/v2.0/projects/{name}").json()["metadata"]["sparse_indexes"] == "true"
+    assert [bool(digest(there, f"{name}/app", each)) for each in children] == [True, False]
+    artifact = f"/api/v2.0/projects/{name}/repositories/app/artifacts/1"
+    assert [row.get("left_out", False) for row in there.get(artifact).json()["references"]] == [False, True]
+    absent = there.get(f"/v2/{name}/app/manifests/{children[1]}")
+    told = absent.json()["errors"][0]
+    assert (absent.status_code, told["code"]) == (404, "MANIFEST_UNKNOWN") and "left out" in told["message"]
+    far.manage("verify")
+    # Nobody leaves children out by mistake: not without saying which, and not in a project that does not take it.
+    again = oci.put_manifest(there, f"{name}/app", "2", index + b" ", oci.OCI_INDEX)
+    assert again.json()["errors"][0]["code"] == "MANIFEST_BLOB_UNKNOWN"
+    strict = project(there)
+    image = oci.image(architecture="amd64")
+    assert oci.push(there, f"{strict}/app", image.digest, image).status_code == 201
+    said = {"Content-Type": oci.OCI_INDEX, "X-Harbor-Platforms": "linux/amd64"}
+    entries = [
+        oci.descriptor(image.manifest, oci.OCI_MANIFEST) | {"platform": {"os": "linux", "architecture": "amd64"}},
+        oci.descriptor(b"{}", oci.OCI_MANIFEST) | {"platform": {"os": "linux", "architecture": "arm64"}},
+    ]
+    sparse = json.dumps({"schemaVersion": 2, "mediaType": oci.OCI_INDEX, "manifests": entries}).encode()
+    put = f"/v2/{strict}/app/manifests/1"
+    assert there.put(put, content=sparse, headers=said).status_code == 404
+    metadata = f"/api/v2.0/projects/{strict}/metadatas/"
+    assert there.post(metadata, json={"sparse_indexes": "true"}).status_code == 200
+    assert there.put(put, content=sparse, headers=said | {"X-Harbor-Platforms": "amd64"}).status_code == 400
+    assert there.put(put, content=sparse, headers=said).status_code == 201
+    assert there.put(f"/api/v2.0/projects/{name}", json={"metadata": {"sparse_indexes": "false"}}).status_code == 200
+    ran(api, used)  # what is there stays
+    body = api.get(f"/api/v2.0/replication/policies/{used}").json() | {"platforms": []}
+    assert api.put(f"/api/v2.0/replication/policies/{used}", json=body).status_code == 200
+    ran(api, used)
+    assert all(digest(there, f"{name}/app", each) for each in children), "the rest came later"
+
     other = project(api)
     push_index(api, f"{other}/app", "1")
-    pushing = policy(api, dest_registry={"id": remote}, filters=named(f"{other}/app"), platforms=["linux/amd64"])
-    refused = ran(api, pushing, "Failed")
-    assert "takes no index that lacks some of its platforms" in logs(api, refused["path"])
+    assert there.post("/api/v2.0/projects", json={"project_name": other}).status_code == 201
+    for kind, url, login in (("harbor", far.url, far.admin), ("docker-registry", plain.url, LOGIN)):
+        target = {"id": registry(api, kind, url, login)}
+        strictly = policy(api, dest_registry=target, filters=named(f"{other}/app"), platforms=only)
+        refused = ran(api, strictly, "Failed")
+        assert "takes no index that lacks some of its platforms" in logs(api, refused["path"])
+
+
+def test_what_came_without_some_platforms_goes_on_without_them(
+    api: httpx.Client, there: httpx.Client, far: Stack
+) -> None:
+    name = project(there)
+    index = push_index(there, f"{name}/app", "1")
+    remote = registry(api, "harbor", far.url, far.admin)
+    only = ["linux/arm64"]
+    ran(api, policy(api, src_registry={"id": remote}, filters=named(f"{name}/app"), platforms=only))
+    onward = {"dest_registry": {"id": remote}, "filters": named(f"{name}/app"), "dest_namespace_replace_count": 1}
+    refused = ran(api, policy(api, **onward, dest_namespace=f"{name}-all"), "Failed")
+    assert "is here without some of its platforms" in logs(api, refused["path"])
+    ran(api, policy(api, **onward, dest_namespace=f"{name}-on", platforms=only))
+    assert digest(there, f"{name}-on/app", "1") == oci.digest_of(index)
 
 
 def test_artifacts_without_a_tag(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
@@ -364,6 +424,17 @@ def test_artifacts_without_a_tag(api: httpx.Client, there: httpx.Client, far: St
     assert digest(api, f"{pulled}/app", untagged.digest) and not digest(api, f"{pulled}/app", "v1")
 
 
+def compared(api: httpx.Client, *rules: int) -> dict[str, Any]:
+    """What a comparison of these rules, begun now, found of the first."""
+    started = api.post("/api/v2.0/replication/drift", json={"policy_ids": rules})
+    assert started.status_code == 200, started.text
+    path = f"/api/v2.0/replication/policies/{rules[0]}/drift"
+    wait_until(lambda: api.get(path).json()["status"] != "InProgress", 60, "the comparison to end")
+    found = api.get(path).json()
+    assert found["execution_id"] == {row["policy_id"]: row["execution_id"] for row in started.json()}[rules[0]]
+    return dict(found)
+
+
 def test_drift_is_shown_and_mended(api: httpx.Client, there: httpx.Client, far: Stack) -> None:
     name = project(api)
     images = {tag: oci.image() for tag in ("same", "missing", "different")}
@@ -373,11 +444,15 @@ def test_drift_is_shown_and_mended(api: httpx.Client, there: httpx.Client, far: 
     used = policy(api, dest_registry={"id": remote}, filters=named(f"{name}/**"), override=False)
     ran(api, used)
     path = f"/api/v2.0/replication/policies/{used}/drift"
-    assert api.get(path).json() == {"compared": 3, "partial": False, "items": []}
+    assert api.get(path).json() == {
+        "compared": 0, "missing": 0, "different": 0, "extra": 0, "partial": False, "items": [],
+    }  # fmt: skip
+    assert compared(api, used)["compared"] == 3 and api.get(path).json()["items"] == []
     assert there.delete(f"/v2/{name}/app/manifests/missing").status_code == 202
     for tag in ("different", "extra"):
         assert oci.push(there, f"{name}/app", tag, oci.image()).status_code == 201
-    found = {row["tag"]: row for row in api.get(path).json()["items"]}
+    assert api.get(path).json()["items"] == [], "what was found last"
+    found = {row["tag"]: row for row in compared(api, used)["items"]}
     assert {tag: row["state"] for tag, row in found.items()} == {
         "missing": "missing",
         "different": "different",
@@ -389,5 +464,35 @@ def test_drift_is_shown_and_mended(api: httpx.Client, there: httpx.Client, far: 
         started = api.post(path, json=body)
         assert started.status_code == 201, started.text
         assert ended(api, started.headers["Location"])["status"] == "Succeed", logs(api, started.headers["Location"])
-        assert {row["tag"] for row in api.get(path).json()["items"]} == left
+        assert {row["tag"] for row in compared(api, used)["items"]} == left
     assert digest(there, f"{name}/app", "different") == images["different"].digest
+    assert api.get(path).json()["status"] == "Succeed"
+
+
+def test_several_rules_are_compared_at_once_and_stopped(
+    api: httpx.Client, there: httpx.Client, far: Stack, door: Upstream
+) -> None:
+    name = project(api)
+    assert oci.push(api, f"{name}/app", "1", oci.image()).status_code == 201
+    quick = policy(api, dest_registry={"id": registry(api, "harbor", far.url, far.admin)}, filters=named(f"{name}/**"))
+    busy = policy(
+        api, src_registry={"id": registry(api, "docker-registry", door.url, LOGIN)}, filters=named(f"{name}/never")
+    )
+    door.fail(503, **{"Retry-After": "20"})
+    try:
+        body = {"policy_ids": [busy, quick]}
+        runs = {
+            row["policy_id"]: row["execution_id"] for row in api.post("/api/v2.0/replication/drift", json=body).json()
+        }
+        again = api.post("/api/v2.0/replication/drift", json={"policy_ids": [busy]}).json()
+        assert again == [{"policy_id": busy, "execution_id": runs[busy]}], "one is enough"
+        path = "/api/v2.0/replication/policies/{}/drift"
+        wait_until(lambda: api.get(path.format(quick)).json()["status"] == "Succeed", 60, "the other not to wait")
+        assert api.get(path.format(quick)).json()["missing"] == 1
+        assert api.get(path.format(busy)).json()["status"] == "InProgress"
+        assert api.delete(path.format(busy)).status_code == 200
+        wait_until(lambda: api.get(path.format(busy)).json()["status"] == "Stopped", 15, "it to be stopped")
+    finally:
+        door.behave()
+    rows = {row["policy_id"]: row for row in api.get("/api/v2.0/replication/drift?page_size=100").json()}
+    assert rows[quick]["missing"] == 1 and "taken_time" not in rows[busy]

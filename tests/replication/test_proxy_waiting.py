@@ -108,6 +108,36 @@ def test_pulls_keep_their_rate_while_a_hundred_clients_wait(
         assert "x-accel-redirect" not in headers
 
 
+def test_an_upstream_that_hangs_leaves_room_for_another(
+    site: Stack, api: httpx.Client, there: httpx.Client, upstream: Upstream, hanging: threading.Event
+) -> None:
+    image, known, unknown = oci.image(), f"apps/{uuid.uuid4().hex[:8]}", f"apps/{uuid.uuid4().hex[:8]}"
+    for name in (known, unknown):
+        assert oci.push(there, name, "1", image).status_code == 201
+    other = Upstream()
+    try:
+        with other.client() as client:
+            assert oci.push(client, unknown, "1", image).status_code == 201
+        slow, quick = proxy(api, upstream), proxy(api, other)
+        pull(api, f"{slow}/{known}", "1", image)
+        cold = site.token(f"repository:{slow}/{known}:pull", f"repository:{slow}/{unknown}:pull")
+        hanging.clear()
+        # Clients that come for a tag that moved or not, for what was never here, and for tags: each waits.
+        asked = [f"/v2/{slow}/{known}/manifests/1"] * 10
+        asked += [f"/v2/{slow}/{unknown}/manifests/{number}" for number in range(CLIENTS - 10)]
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            waiting = [pool.submit(ask, site, path, cold) for path in asked]
+            wait_until(lambda: sum(upstream.asked.values()) > THREADS, 20, "many to wait")
+            began = time.monotonic()
+            pull(api, f"{quick}/{unknown}", "1", image)
+            assert time.monotonic() - began < 5 and not any(future.done() for future in waiting)
+            hanging.set()
+            answers = [future.result() for future in waiting]
+    finally:
+        other.stop()
+    assert [status for status, _, _ in answers] == [200] * 10 + [404, 200] + [404] * (CLIENTS - 12)
+
+
 def test_without_those_who_wait_what_is_here_is_served(
     site: Stack, api: httpx.Client, there: httpx.Client, upstream: Upstream
 ) -> None:

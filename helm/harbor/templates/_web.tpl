@@ -45,7 +45,7 @@ spec:
         - name: {{ .component }}
           image: {{ include "harbor.image" (dict "root" $root "image" $values.image) }}
           imagePullPolicy: {{ $root.Values.imagePullPolicy }}
-          args: [core]
+          args: [{{ if eq .component "waiting" }}waiting{{ else }}core{{ end }}]
           ports:
             - {name: http, containerPort: 8000}
             {{- if $root.Values.metrics.enabled }}
@@ -55,7 +55,7 @@ spec:
             {{- include "harbor.environment" $root | nindent 12 }}
             {{- include "harbor.internalEnvironment" $root | nindent 12 }}
             - {name: HARBOR_CORE_WORKERS, value: {{ $values.workers | quote }}}
-            - {name: HARBOR_CORE_THREADS, value: {{ $values.threads | quote }}}
+            - {name: HARBOR_{{ if eq .component "waiting" }}WAITING{{ else }}CORE{{ end }}_THREADS, value: {{ $values.threads | quote }}}
             {{- if $root.Values.metrics.enabled }}
             - {name: HARBOR_CORE_METRICS, value: "{{ include "harbor.anyAddress" $root }}:8001"}
             {{- end }}

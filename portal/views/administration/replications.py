@@ -46,6 +46,7 @@ def rule_list(request: HttpRequest) -> HttpResponse:
         "listing": listing,
         "rows": [(row, _trigger(row), _run(runs.get(row.pk)), _menu(row)) for row in rows],
         "has_registries": has_registries,
+        "extra": [(_("Compare all"), reverse("portal:replications-compare"), True, "git-compare")] if rows else [],
         "create": (_("New rule"), reverse("portal:replication-new"), False) if has_registries else None,
     }  # fmt: skip
     return list_page(request, "_replications", context)

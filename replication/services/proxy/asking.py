@@ -11,7 +11,20 @@ from replication.services.proxy.upstreams import Upstream
 
 # One that does not answer is not asked by everybody in turn, each waiting for the time limit.
 SILENT_SECONDS, BUSY_SECONDS, BUSY_MAX_SECONDS = 5.0, 5, 60
+CROWDED_SECONDS = 5
 _refusals: TTLCache[RemoteError] = TTLCache(1000)
+
+
+class CrowdedError(RemoteError):
+    """Upstream was not asked: too many wait for it."""
+
+
+def turn(upstream: Upstream) -> None:
+    """Call before waiting for upstream. Raises CrowdedError, WaitElsewhere."""
+    try:
+        waiting.begin(upstream.registry_id)
+    except waiting.Crowded as exc:
+        raise CrowdedError(f"too many clients wait for {upstream.registry_name}", 503, CROWDED_SECONDS) from exc
 
 
 @contextmanager
@@ -20,7 +33,7 @@ def asking(upstream: Upstream) -> Iterator[Client]:
     known = _refusals.get(upstream.registry_id)
     if known is not None:
         raise RemoteError(str(known), known.status, known.retry_after)
-    waiting.begin()
+    turn(upstream)
     try:
         yield upstream.client
     except RemoteError as error:
@@ -34,6 +47,8 @@ def asking(upstream: Upstream) -> Iterator[Client]:
 
 def explained(error: RemoteError, unknown: str) -> HarborError:
     """For a client: ``unknown`` (a code) only where upstream itself said so."""
+    if isinstance(error, CrowdedError):
+        return HarborError("SERVICE_UNAVAILABLE", str(error), headers={"Retry-After": str(error.retry_after)})
     if error.status == 404:
         return HarborError(unknown)
     if error.status == 429:

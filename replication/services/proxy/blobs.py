@@ -84,7 +84,10 @@ def fetch(upstream: Upstream, repository: str, digest: str) -> Arriving | None:
             return True
         return _lead(upstream, repository, digest, lease)
 
-    found = flights.wait_for(upstream, key, here, taken)
+    try:
+        found = flights.wait_for(upstream, key, here, taken)
+    except RemoteError as error:  # too many wait for this upstream
+        raise explained(error, "BLOB_UNKNOWN") from error
     return found if isinstance(found, Arriving) else None
 
 

@@ -15,9 +15,10 @@ from typing import TypeVar
 from django.db import transaction
 from django.utils import timezone
 
-from harbor_core.lib import sql, waiting
+from harbor_core.lib import sql
 from harbor_core.lib.errors import HarborError
 from replication.models import Flight, Registry
+from replication.services.proxy.asking import turn
 from replication.services.proxy.upstreams import Upstream
 
 T = TypeVar("T")
@@ -92,7 +93,8 @@ def current(key: str) -> Flight | None:
 
 
 def alone(upstream: Upstream, key: str, here: Callable[[], T | None], fetch: Callable[[Lease], T]) -> T:
-    """What ``here`` finds, or else ``fetch`` brings. Raises TOOMANYREQUESTS when its turn does not come."""
+    """What ``here`` finds, or else ``fetch`` brings. Raises TOOMANYREQUESTS when its turn does not come,
+    CrowdedError."""
     return wait_for(upstream, key, here, lambda lease: _held(lease, here, fetch))
 
 
@@ -111,7 +113,7 @@ def wait_for(upstream: Upstream, key: str, here: Callable[[], T | None], taken: 
         found = here()
         if found is not None:
             return found
-        waiting.begin()
+        turn(upstream)
         lease = take(upstream, key)
         if lease is not None:
             return taken(lease)

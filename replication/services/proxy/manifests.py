@@ -20,7 +20,7 @@ from harbor_core.services import audit
 from replication.client import RemoteError
 from replication.models import UpstreamTag
 from replication.services.proxy import flights, storing
-from replication.services.proxy.asking import asking, explained, garbage, offline
+from replication.services.proxy.asking import CrowdedError, asking, explained, garbage, offline
 from replication.services.proxy.storing import Copy
 from replication.services.proxy.upstreams import Upstream
 
@@ -228,7 +228,7 @@ def _stale(wanted: Wanted, row: UpstreamTag | None, kept: Outcome | None, error:
     if kept is None:
         raise failure from error
     since = row.stale_since if row and row.stale_since else timezone.now()
-    if row is None or row.stale_since is None:
+    if not isinstance(error, CrowdedError) and (row is None or row.stale_since is None):
         _mark(wanted, row, "stale", failure.message, stale_since=since, reason=failure.message[:300])
     if wanted.here:
         kept = Outcome(None)  # a whole one rather than one that waits for blobs nobody can fetch now

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('harbor_projects', '0016_columns_old_code_does_not_write'),
+        ('harbor_projects', '0017_left_out_index'),
     ]
 
     operations = [

@@ -1,5 +1,5 @@
-"""Which children of an index a policy copies. The index itself stays as it is, so its digest and signatures do, too.
-Pure functions."""
+"""Which children of an index belong to some platforms, where it is kept without the others. The index itself stays as
+it is, so its digest and signatures do, too. Pure functions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from harbor_core.lib.errors import HarborError
 from projects.manifests.parse import Descriptor
 
 PLATFORMS_MAX = 20
+HEADER = "X-Harbor-Platforms"  # of the push of an index: only the children of these were copied
 _FORM = re.compile(r"[a-z0-9_.-]{1,32}(/[a-z0-9_.-]{1,32}){1,2}")
 ATTESTED = "vnd.docker.reference.digest"  # BuildKit's attestations name what they are about; their platform is unknown
 
@@ -35,3 +36,9 @@ def chosen(children: Sequence[Descriptor], names: Sequence[str]) -> list[Descrip
         return list(children)
     own = {child.digest for child in children if not child.platform or _is_named(child.platform, names)}
     return [child for child in children if child.digest in own or child.annotations.get(ATTESTED) in own]
+
+
+def needed(children: Sequence[Descriptor], names: Sequence[str]) -> set[str]:
+    """Digests of what an index has to have once it was copied for these platforms: children of theirs, and attestations
+    about those. Of a child without a platform (an index in the index) that cannot be told."""
+    return {child.digest for child in chosen(children, names) if child.platform}
