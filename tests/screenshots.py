@@ -3,9 +3,9 @@
 Starts a private registry, fills it as a small team would, and writes PNGs to build/screenshots.
 """
 
+import argparse
 import itertools
 import re
-import sys
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -150,4 +150,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("build/screenshots"))
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("folder", nargs="?", type=Path, default=Path("build/screenshots"))
+    main(arguments.parse_args().folder)
