@@ -29,6 +29,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from harbor_core.env import env_str
 from harbor_core.lib.trace_settings import Settings
+from harbor_core.lib.wsgi import Finished
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LAST_SPANS_SECONDS = 2.0  # at the end of the process, for what is still in the queue
@@ -124,7 +125,7 @@ def traced(application: Application, early: Callable[[str], str]) -> Application
         if isinstance(answer, list | environ.get("wsgi.file_wrapper", list)):
             finish()
             return answer
-        return _Answer(answer, finish)
+        return Finished(answer, finish)
 
     return wrapped
 
@@ -134,23 +135,6 @@ def _told(span: Span, status: str, headers: list[tuple[str, str]]) -> None:
     span.set_attribute("harbor.request_id", next((value for name, value in headers if name == "X-Request-Id"), ""))
     if status[0] == "5":
         span.set_status(StatusCode.ERROR)
-
-
-class _Answer:
-    """A body that ends its request's span once it is sent."""
-
-    def __init__(self, body: Iterable[bytes], finish: Callable[[], None]) -> None:
-        self._body, self._finish = body, finish
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        try:
-            if hasattr(self._body, "close"):
-                self._body.close()
-        finally:
-            self._finish()
 
 
 def _identifier(text: str) -> int:

@@ -6,7 +6,7 @@ would wait (``elsewhere``), and the gateway takes it to one that is there for th
 are waited for share the room (harbor_core.lib.turns). Without a word requests just wait.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from harbor_core.lib.turns import Crowded, Turns
+from harbor_core.lib.wsgi import Finished
 
 __all__ = ["Crowded", "WaitElsewhere", "begin", "location", "served"]
 HEADER = "HTTP_X_HARBOR_WAITING"
@@ -38,25 +39,10 @@ def served(environ: dict[str, Any], answer: Answer) -> Iterable[bytes]:
     _turn.set(None)
     _turns.enter()
     try:
-        return _Served(answer())
+        return Finished(answer(), _leave)
     except BaseException:
         _leave()
         raise
-
-
-class _Served:
-    def __init__(self, body: Iterable[bytes]) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
-
-    def close(self) -> None:
-        try:
-            if hasattr(self._body, "close"):
-                self._body.close()
-        finally:
-            _leave()
 
 
 def _leave() -> None:

@@ -189,10 +189,11 @@ def command(text: str, label: str = "") -> dict[str, str]:
     return {"text": text, "label": label or _("Copy command")}
 
 
-@register.inclusion_tag("portal/components/_badge.html")
-def badge(text: str, kind: str = "neutral", icon: str = "") -> dict[str, str]:
-    """``kind``: neutral, accent, success, warning, danger."""
-    return {"text": text, "kind": kind, "icon": icon}
+@register.simple_tag
+def badge(text: str, kind: str = "neutral", picture: str = "") -> SafeString:
+    """``kind``: neutral, accent, success, warning, danger. No space around it, which a link would underline."""
+    shown = icon(picture, 12) if picture else ""
+    return format_html('<span class="badge badge-{}">{}<span title="{}">{}</span></span>', kind, shown, text, text)
 
 
 @register.inclusion_tag("portal/components/_sort_header.html")
