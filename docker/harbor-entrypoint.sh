@@ -18,10 +18,10 @@ if [ "$role" != init ]; then
 fi
 
 # Between the roles: this one shows its certificate to those who call it.
-case ${INTERNAL_TLS_ENABLED:-} in
-'' | [Ff]alse | off | no | 0) ;;
-*) [ "$role" != core ] && [ "$role" != exporter ] \
-    || set -- --certfile "$INTERNAL_TLS_CERT_PATH" --keyfile "$INTERNAL_TLS_KEY_PATH" "$@" ;;
+case $role:${INTERNAL_TLS_ENABLED:-} in
+*: | *:[Ff]alse | *:off | *:no | *:0) ;;
+core:* | waiting:* | exporter:*)
+    set -- --certfile "$INTERNAL_TLS_CERT_PATH" --keyfile "$INTERNAL_TLS_KEY_PATH" "$@" ;;
 esac
 
 level=$(printf %s "${HARBOR_LOG_LEVEL:-info}" | tr '[:upper:]' '[:lower:]')
