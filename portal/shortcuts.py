@@ -81,8 +81,9 @@ def _led_on(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in user or anonymous; read once per request. Pages know sessions only, no other credential."""
     if not hasattr(request, "portal_actor"):
-        request.portal_actor = session_actor(request) or ANONYMOUS  # type: ignore[attr-defined]
-        tracing.acting(request.portal_actor)  # type: ignore[attr-defined]
+        actor = session_actor(request) or ANONYMOUS
+        request.portal_actor = actor  # type: ignore[attr-defined]  # for the rest of the request
+        tracing.acting(actor)
     return request.portal_actor  # type: ignore[attr-defined]
 
 

@@ -206,7 +206,7 @@ def _entered(name: str, parent: context.Context | None, kind: SpanKind, attribut
     with trace.use_span(found, end_on_exit=True, record_exception=False, set_status_on_exception=False):
         try:
             yield
-        except Exception:
+        except Exception:  # of whatever kind: it is only marked here, and goes on
             found.set_status(StatusCode.ERROR)
             raise
 

@@ -100,4 +100,4 @@ def _bound(address: str) -> socket.socket:
             if not said:
                 logger.warning("cannot count what gateways move, %s is taken: %s", address, exc)
             said = True
-            time.sleep(BIND_SECONDS)
+            time.sleep(BIND_SECONDS)  # nothing tells when an address is free

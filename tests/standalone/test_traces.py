@@ -63,6 +63,13 @@ def named(collector: Collector, trace: str, name: str) -> Span:
     return next(span for span in collector.of(trace) if span.name == name)
 
 
+def begun(collector: Collector, trace: str) -> Span:
+    """The span that began the trace, which ends last."""
+    wait_until(lambda: any(not span.parent for span in collector.of(trace)), SECONDS, "the span that began it")
+    (first,) = [span for span in collector.of(trace) if not span.parent]
+    return first
+
+
 def ancestors(collector: Collector, span: Span) -> list[str]:
     known = {one.id: one for one in collector.of(span.trace)}
     found = []
@@ -126,12 +133,7 @@ def test_the_gateway_begins_what_the_client_does_not(stack: Stack, collector: Co
             answer = client.get("/api/v2.0/projects/library", headers=given)
             trace = answer.headers["X-Request-Id"]
             assert re.fullmatch("[0-9a-f]{32}", trace)
-            wait_until(
-                lambda trace=trace: any(not span.parent for span in collector.of(trace)),  # type: ignore[misc]
-                SECONDS,
-                "the span that began it, which ends last",
-            )
-            (first,) = [span for span in collector.of(trace) if not span.parent]
+            first = begun(collector, trace)
             assert first.attributes["harbor.request_id"] == trace
             assert "library" not in first.name and first.attributes["http.route"] == first.name.partition(" ")[2]
         with pytest.raises(httpx.HTTPStatusError):
