@@ -15,6 +15,7 @@ from harbor_core.lib.errors import HarborError
 from tests.auth.federating import exchange, refused, trust
 from tests.cast import World
 from tests.support.issuer import DISCOVERY, Issuer, make_key, public_jwk
+from tests.support.services import wait_until
 
 pytestmark = pytest.mark.usefixtures("token_keys")
 
@@ -195,9 +196,10 @@ def test_known_keys_are_used_while_they_are_fetched_again(issuer: Issuer, monkey
     monkeypatch.setattr(issuer_keys, "TTL_SECONDS", 0.0)
     monkeypatch.setattr(issuer_keys, "RETRY_SECONDS", 0.0)
     issuer.mode("late 2")
+    asked = len(issuer.asked)
     thread = threading.Thread(target=issuer_keys.keys_of, args=(source, "first"))
     thread.start()
-    time.sleep(0.5)
+    wait_until(lambda: len(issuer.asked) > asked, 5, "the thread to ask the issuer")
     started = time.monotonic()
     assert issuer_keys.keys_of(source, "first")
     assert time.monotonic() - started < 1
