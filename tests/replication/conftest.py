@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 
+from tests.replication.sites import HELD
+from tests.support.double import Double
 from tests.support.remote import RemoteRegistry
 from tests.support.stack import Stack
 
@@ -40,3 +43,19 @@ def api(near: Stack) -> Iterator[httpx.Client]:
 def there(far: Stack) -> Iterator[httpx.Client]:
     with far.api() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def amazon() -> Iterator[str]:
+    """Address of moto's server."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def double() -> Iterator[Double]:
+    with Double() as running:
+        running.hold(*HELD, tags=("1.0", "1.1", "latest"))
+        yield running
